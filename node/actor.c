@@ -1,0 +1,379 @@
+#include "node/actor.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "node/ask.h"
+#include "node/base/container.h"
+#include "node/base/memory.h"
+#include "node/deadletter.h"
+#include "node/post.h"
+#include "node/pressure.h"
+#include "node/record_state.h"
+#include "node/recording.h"
+#include "node/runtime.h"
+
+enum { BATCH = 100 }; /* messages of one turn, so that one busy actor starves nobody */
+
+tr_pid actor_pid(const tr_actor *actor) {
+    return (tr_pid){actor->runtime->space, actor->head.slot, actor->head.generation};
+}
+
+struct actor_extra *actor_extra(tr_actor *actor) {
+    if (actor->extra == NULL) actor->extra = mem_zalloc(1, sizeof *actor->extra);
+    return actor->extra;
+}
+
+/* ---- birth ----------------------------------------------------------------------------------- */
+
+static void observe_actor(const tr_actor *actor, enum observation_kind kind) {
+    struct observation what = {
+        .kind = kind, .actor = actor_pid(actor), .epoch = actor_colour(actor), .state = actor->state};
+    runtime_observe(actor->runtime, &what);
+}
+
+tr_status actor_spawn(struct worker *worker, const struct actor_birth *birth, tr_actor **actor_out) {
+    struct runtime *runtime = worker->producer.runtime;
+    const record_type *state = birth->behavior->state;
+    size_t state_bytes = state == NULL ? 0 : state->bytes;
+    tr_actor *made = mem_alloc(sizeof *made + state_bytes);
+    memset(made, 0, sizeof *made);
+    made->state = state_bytes == 0 ? NULL : made->inline_state;
+    if (state != NULL && record_state_init(state, made->state, birth->state) != TR_OK) {
+        mem_free(made);
+        return TR_EDATA;
+    }
+    mailbox_init(&made->box);
+    made->phase = birth->name != NULL ? ACTOR_STARTING : ACTOR_BORN;
+    made->runtime = runtime;
+    made->behavior = birth->behavior;
+    made->limits = &runtime->limits;
+    if (birth->name != NULL) actor_add_name(made, birth->name, strlen(birth->name));
+    if (birth->born_for.id != 0) actor_extra(made)->born_for = birth->born_for;
+    if (birth->limits != NULL) {
+        actor_extra(made)->limits = *birth->limits;
+        made->extra->has_limits = true;
+        made->limits = &made->extra->limits;
+    }
+    atomic_init(&made->colour, birth->colour);
+    made->head = slots_take(&runtime->slots, &worker->producer.slots);
+    /* Counted before it exists for anybody: the census of the not yet red never misses one (DESIGN.md section 6). */
+    tally_add(&worker->producer.tally.born, birth->colour);
+    counter_add(&worker->producer.counters.spawned);
+    slots_put(&runtime->slots, &made->head);
+    *actor_out = made;
+    observe_actor(made, OBSERVE_BIRTH);
+    runtime_schedule(runtime, worker, made);
+    return TR_OK;
+}
+
+void actor_add_name(tr_actor *actor, const char *name, size_t bytes) {
+    struct actor_extra *extra = actor_extra(actor);
+    extra->names = mem_realloc_array(extra->names, extra->name_count + 1, sizeof *extra->names);
+    extra->names[extra->name_count] = mem_alloc(bytes + 1);
+    memcpy(extra->names[extra->name_count], name, bytes);
+    extra->names[extra->name_count][bytes] = '\0';
+    /* Release: whoever sees the name sees its bytes. */
+    if (extra->name_count++ == 0) atomic_store_explicit(&actor->name, extra->names[0], memory_order_release);
+}
+
+/* ---- sending --------------------------------------------------------------------------------- */
+
+/* The flow the actor is in; outside of any it begins one. */
+static tr_trace present_trace(tr_actor *self) {
+    tr_trace trace = {{0}, 0};
+    if (self->current != NULL) return self->current->trace;
+    random_fill(&self->worker->producer.random, trace.id, sizeof trace.id);
+    return trace;
+}
+
+tr_status actor_send(tr_actor *self, tr_pid to, unsigned flags, uint64_t reference, const record_type *type,
+                     const void *body, const tr_ask_options *ask, uint64_t *serial_out) {
+    tr_message *item;
+    tr_status status = message_of(type, body, self->runtime->message_bytes_max, &item);
+    if (status != TR_OK) return status;
+    item->flags = (uint8_t)flags;
+    item->reference = reference;
+    item->from = actor_pid(self);
+    item->to = to;
+    item->serial = ++self->serial;
+    item->colour = actor_colour(self);
+    item->trace = present_trace(self);
+    uint64_t serial = item->serial;
+    if ((flags & MESSAGE_ASK) != 0) status = ask_open(self, item, ask);
+    if (status == TR_OK) status = post_message(&self->worker->producer, self, &item);
+    if (status != TR_OK) {
+        message_free(item);
+        struct pending_ask *opened = (flags & MESSAGE_ASK) != 0 ? ask_take(self, serial) : NULL;
+        if (opened != NULL) ask_close(opened);
+        return status;
+    }
+    if (serial_out != NULL) *serial_out = serial;
+    return TR_OK;
+}
+
+tr_status actor_post_stop(tr_actor *self, tr_pid pid) {
+    tr_message *item = message_new(0);
+    item->kind = MESSAGE_STOP;
+    item->flags = MESSAGE_EXEMPT;
+    item->from = actor_pid(self);
+    item->to = pid;
+    item->serial = ++self->serial;
+    item->colour = actor_colour(self);
+    item->trace = present_trace(self);
+    tr_status status = post_message(&self->worker->producer, self, &item);
+    if (status != TR_OK) message_free(item);
+    return status;
+}
+
+/* ---- signals and rest ------------------------------------------------------------------------ */
+
+void actor_wake(tr_actor *actor) {
+    if (mailbox_wake(&actor->box)) runtime_schedule(actor->runtime, NULL, actor);
+}
+
+bool actor_signal(tr_actor *actor, enum actor_signal signal) {
+    /* Sequentially consistent with mailbox_rest and the look at the signals after it: one of the two sides sees
+     * the other. */
+    uint32_t before = atomic_fetch_or(&actor->signals, signal);
+    if ((before & SIGNAL_DEAD) != 0) return false;
+    actor_wake(actor);
+    return true;
+}
+
+bool actor_is_blocked(const tr_actor *actor) {
+    return actor->phase == ACTOR_STARTING || atomic_load_explicit(&actor->mutes, memory_order_acquire) > 0 ||
+           (actor->extra != NULL && actor->extra->hold != 0);
+}
+
+/* Goes idle. True: the actor belongs to nobody now, or to somebody else. */
+static bool actor_rest(struct worker *worker, tr_actor *actor) {
+    bool muted = actor->phase == ACTOR_READY && !(actor->extra != NULL && actor->extra->hold != 0) &&
+                 actor->local.first != NULL;
+    actor->worker = NULL;
+    if (mailbox_rest(&actor->box)) {
+        bool more = atomic_load(&actor->signals) != 0 || (muted && atomic_load(&actor->mutes) == 0);
+        if (!more || !mailbox_wake(&actor->box)) return true;
+    }
+    actor->worker = worker;
+    return false;
+}
+
+/* ---- colours --------------------------------------------------------------------------------- */
+
+/* Records the actor if a snapshot is open here, and takes the colour E. */
+static void actor_turn(struct worker *worker, tr_actor *actor) {
+    struct producer *producer = &worker->producer;
+    uint64_t from = actor_colour(actor);
+    uint64_t epoch = runtime_epoch(actor->runtime);
+    if (from >= epoch) return;
+    bool recorded = recording_actor(producer, actor, epoch);
+    atomic_store_explicit(&actor->colour, epoch, memory_order_relaxed);
+    observe_actor(actor, recorded ? OBSERVE_RECORD_ACTOR : OBSERVE_TURN);
+    /* Born into the new colour before it leaves the old one, so that no collect finds it in neither. */
+    tally_add(&producer->tally.born, epoch);
+    tally_add(&producer->tally.left, from);
+}
+
+/* Records what is older in a list and recolours it. */
+static void record_older(struct worker *worker, tr_actor *actor, tr_message *first) {
+    uint64_t colour = actor_colour(actor);
+    for (tr_message *item = first; item != NULL; item = item->next) {
+        if (!message_in_channel(item) || item->colour >= colour) continue;
+        recording_message(&worker->producer, item, colour, NULL);
+        item->colour = colour;
+    }
+}
+
+static void actor_token(struct worker *worker, tr_actor *actor) {
+    struct runtime *runtime = actor->runtime;
+    mailbox_take(&actor->box, &actor->local);
+    record_older(worker, actor, actor->local.first);
+    /* Release: the core that sees the count at zero sees all that was recorded. */
+    atomic_fetch_sub_explicit(&runtime->tokens_pending, 1, memory_order_acq_rel);
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+static void actor_release(struct reclaim_item *item) {
+    tr_actor *ended = container_of(item, tr_actor, reclaim);
+    pressure_free(ended);
+    if (ended->behavior->state != NULL) record_state_fini(ended->behavior->state, ended->state);
+    mem_free(ended->failure);
+    for (uint32_t i = 0; ended->extra != NULL && i < ended->extra->name_count; i++) mem_free(ended->extra->names[i]);
+    if (ended->extra != NULL) mem_free(ended->extra->names);
+    mem_free(ended->extra);
+    mem_free(ended);
+}
+
+static void drop_extra(struct worker *worker, tr_actor *actor) {
+    struct actor_extra *extra = actor->extra;
+    if (extra == NULL) return;
+    size_t cursor = 0;
+    for (struct timer *timer; (timer = map_u64_next(&extra->timers, &cursor, NULL)) != NULL;) {
+        timers_remove(timer);
+        message_free(timer->message);
+        mem_free(timer);
+    }
+    map_u64_fini(&extra->timers);
+    asks_free(extra);
+    if (extra->name_count > 0) post_names_dropped(worker, actor);
+    extra->hold = 0; /* the rest is freed with the actor: others may be reading its marks and name */
+}
+
+/* Answers the spawn that waits for init. */
+static void actor_answer_birth(tr_actor *actor, tr_status status) {
+    if (actor->extra == NULL || actor->extra->born_for.id == 0) return;
+    tr_request request = actor->extra->born_for;
+    actor->extra->born_for = (tr_request){{0, 0, 0}, 0};
+    struct tr_spawned spawned = {.status = status, .pid = actor_pid(actor)};
+    if (status != TR_OK)
+        snprintf(spawned.reason, sizeof spawned.reason, "init failed: %.100s",
+                 actor->failure != NULL ? actor->failure : tr_status_text(status));
+    actor_send(actor, request.from, MESSAGE_REPLY, request.id, actor->runtime->spawned, &spawned, NULL, NULL);
+}
+
+/* Answers whoever asked it to end, and whoever waits for its init. */
+static void answer_end(struct worker *worker, tr_actor *actor, tr_status reason) {
+    struct actor_extra *extra = actor->extra;
+    if (extra == NULL) return;
+    if (extra->stop_for != NULL) {
+        deadletter_answer(&worker->producer, actor, extra->stop_for, TR_OK);
+        message_free(extra->stop_for);
+        extra->stop_for = NULL;
+    }
+    if (extra->born_for.id != 0 && reason != TR_EEXIST) actor_answer_birth(actor, reason == TR_OK ? TR_OK : TR_EFAILED);
+}
+
+/* Ends the actor: stop callback, dead letters for its mail, the slot's next generation. */
+static void actor_end(struct worker *worker, tr_actor *actor, tr_status reason) {
+    struct producer *producer = &worker->producer;
+    struct runtime *runtime = actor->runtime;
+    if (actor->phase == ACTOR_READY && actor->behavior->offered->stop != NULL)
+        actor->behavior->offered->stop(actor, actor->state, reason);
+    if (reason == TR_EFAILED) counter_add(&producer->counters.failed);
+    actor->phase = ACTOR_ENDED;
+    slots_remove(&runtime->slots, &actor->head, &producer->slots);
+    mailbox_close(&actor->box, &actor->local);
+    pressure_end(actor);
+    enum deadletter_reason why = reason == TR_EFAILED ? DEADLETTER_FAILED : DEADLETTER_ENDED;
+    for (tr_message *item; (item = message_list_pop(&actor->local)) != NULL;)
+        deadletter_drop(producer, actor, &item, why);
+    drop_extra(worker, actor);
+    uint32_t signals = atomic_fetch_or(&actor->signals, SIGNAL_DEAD);
+    if ((signals & SIGNAL_TOKEN) != 0)
+        atomic_fetch_sub_explicit(&runtime->tokens_pending, 1, memory_order_acq_rel);
+    answer_end(worker, actor, reason);
+    observe_actor(actor, OBSERVE_DEATH);
+    counter_add(&producer->counters.ended);
+    tally_add(&producer->tally.left, actor_colour(actor));
+    reclaim_retire(&producer->reader, &actor->reclaim, actor_release);
+}
+
+/* ---- the turn -------------------------------------------------------------------------------- */
+
+/* Answers the signals; true when the actor has ended. */
+static bool actor_answer(struct worker *worker, tr_actor *actor) {
+    uint32_t signals = atomic_exchange(&actor->signals, 0);
+    actor_turn(worker, actor);
+    if ((signals & SIGNAL_TOKEN) != 0) actor_token(worker, actor);
+    if ((signals & (SIGNAL_KILL | SIGNAL_CANCEL)) != 0) {
+        actor_end(worker, actor, (signals & SIGNAL_KILL) != 0 ? TR_ECLOSED : TR_EEXIST);
+        return true;
+    }
+    if ((signals & SIGNAL_START) != 0 && actor->phase == ACTOR_STARTING) actor->phase = ACTOR_BORN;
+    return false;
+}
+
+/* Runs init; true when the actor has ended. */
+static bool actor_begin(struct worker *worker, tr_actor *actor) {
+    actor->phase = ACTOR_READY;
+    const tr_behavior *offered = actor->behavior->offered;
+    tr_status status = offered->init == NULL ? TR_OK : offered->init(actor, actor->state);
+    if (status == TR_OK) actor_answer_birth(actor, TR_OK);
+    if (status == TR_OK && !actor->exiting) return false;
+    if (status != TR_OK) actor_report_failure(actor, NULL, status);
+    actor_end(worker, actor, status == TR_OK ? TR_OK : TR_EFAILED);
+    return true;
+}
+
+static bool is_awaited(const tr_actor *actor, const tr_message *item) {
+    if (item->kind == MESSAGE_STOP || item->kind == MESSAGE_INSPECT) return true;
+    uint64_t hold = actor->extra == NULL ? 0 : actor->extra->hold;
+    if (hold == 0 || item->reference != hold) return false;
+    return item->kind == MESSAGE_ASK_TIMEOUT || (item->kind == MESSAGE_USER && (item->flags & MESSAGE_REPLY) != 0);
+}
+
+/* Takes the first message that a blocked actor handles all the same (an exit; the reply it holds for), or NULL. What was
+ * searched once is not searched again. */
+static tr_message *take_awaited(tr_actor *actor) {
+    if (actor->phase == ACTOR_STARTING) return NULL;
+    struct actor_extra *extra = actor_extra(actor);
+    tr_message *before = extra->scanned;
+    for (tr_message *item = before == NULL ? actor->local.first : before->next; item != NULL;
+         before = item, item = item->next) {
+        if (!is_awaited(actor, item)) continue;
+        if (before == NULL) actor->local.first = item->next;
+        else before->next = item->next;
+        if (actor->local.last == item) actor->local.last = before;
+        extra->scanned = before;
+        item->next = NULL;
+        return item;
+    }
+    extra->scanned = before;
+    return NULL;
+}
+
+/* The next message to handle, or NULL when there is none for now. */
+static tr_message *actor_next(tr_actor *actor) {
+    tr_message *item;
+    if (actor_is_blocked(actor)) {
+        mailbox_take(&actor->box, &actor->local);
+        item = take_awaited(actor);
+    } else {
+        if (actor->extra != NULL) actor->extra->scanned = NULL;
+        if (actor->local.first == NULL) mailbox_take(&actor->box, &actor->local);
+        item = message_list_pop(&actor->local);
+    }
+    if (item == NULL) return NULL;
+    /* Relaxed: the owner alone writes; a hint for senders. */
+    atomic_store_explicit(&actor->box.taken,
+                          atomic_load_explicit(&actor->box.taken, memory_order_relaxed) - 1, memory_order_relaxed);
+    return item;
+}
+
+/* Handles one message at the right colour; true when the actor has ended. */
+static bool actor_receive(struct worker *worker, tr_actor *actor, tr_message *item) {
+    if (actor_colour(actor) < runtime_epoch(actor->runtime)) actor_turn(worker, actor);
+    uint64_t colour = actor_colour(actor);
+    check(item->colour <= colour || !message_in_channel(item)); /* every node starts before it meets a colour */
+    if (item->colour < colour && message_in_channel(item)) {
+        recording_message(&worker->producer, item, colour, NULL);
+        item->colour = colour;
+    }
+    bool stop = item->kind == MESSAGE_STOP;
+    tr_status status = dispatch_message(worker, actor, item);
+    if (atomic_load_explicit(&actor->overloaded, memory_order_relaxed)) pressure_drained(actor);
+    if (status == TR_OK && !stop && !actor->exiting) return false;
+    actor_end(worker, actor, status == TR_OK ? TR_OK : TR_EFAILED);
+    return true;
+}
+
+void actor_run(struct worker *worker, tr_actor *actor) {
+    actor->worker = worker;
+    for (int budget = BATCH; budget > 0; budget--) {
+        if (atomic_load_explicit(&actor->signals, memory_order_acquire) != 0 && actor_answer(worker, actor)) return;
+        if (actor->phase == ACTOR_BORN && actor_begin(worker, actor)) return;
+        tr_message *item = actor_next(actor);
+        if (item == NULL) {
+            if (actor_rest(worker, actor)) return;
+            continue;
+        }
+        if (actor_receive(worker, actor, item)) return;
+        reclaim_quiesce(&worker->producer.reader);
+        atomic_store_explicit(&worker->ticks, atomic_load_explicit(&worker->ticks, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
+    }
+    actor->worker = NULL;
+    run_queue_push(&worker->queue, actor);
+}

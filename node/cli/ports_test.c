@@ -1,0 +1,42 @@
+/*
+ * ports_test.c - free ports are free.
+ */
+#include "node/cli/ports.h"
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+TestSuite(ports, .timeout = 10);
+
+static int listen_at(uint16_t port) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    cr_assert_eq(listen(fd, 1), 0);
+    return fd;
+}
+
+Test(ports, two_takes_give_two_ports_within_the_range) {
+    struct ports ports;
+    ports_init(&ports, "/home/ada/cluster");
+    uint16_t first = ports_take(&ports), second = ports_take(&ports);
+    cr_assert_neq(first, second);
+    cr_assert_geq(first, PORTS_FIRST);
+    cr_assert_lt(first, PORTS_END);
+}
+
+Test(ports, a_port_in_use_is_passed_over) {
+    struct ports ports;
+    ports_init(&ports, "/home/ada/other");
+    uint16_t taken = ports_take(&ports);
+    int fd = listen_at(taken);
+    cr_assert_not(ports_free(taken));
+    ports_init(&ports, "/home/ada/other");
+    cr_assert_neq(ports_take(&ports), taken);
+    close(fd);
+    cr_assert(ports_free(taken));
+}

@@ -1,0 +1,173 @@
+/* dispatch.c - finds the handler for a message and runs it: records by type or by name, replies with their context,
+ * timers and timeouts, and what becomes of messages nobody handles. */
+#include <stdio.h>
+
+#include "node/actor.h"
+#include "node/ask.h"
+#include "node/base/hex.h"
+#include "node/base/memory.h"
+#include "node/deadletter.h"
+#include "node/inspect.h"
+#include "node/record_codec.h"
+#include "node/runtime.h"
+
+void actor_log_list(tr_actor *actor, const tr_message *item, tr_log_level level, const char *format, va_list arguments) {
+    struct runtime *runtime = actor->runtime;
+    struct logger *logger = runtime->environment->logger;
+    if (!log_enabled(logger, level)) return;
+    char pid[TR_PID_TEXT_MAX], trace[33];
+    runtime->router->pid_text(runtime->router_context, actor_pid(actor), pid, sizeof pid);
+    if (item != NULL) hex_encode(item->trace.id, sizeof item->trace.id, trace);
+    log_context context = {.actor = pid, .trace = item == NULL ? NULL : trace};
+    log_write_list(logger, level, &context, format, arguments);
+}
+
+void actor_log(tr_actor *actor, const tr_message *item, tr_log_level level, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    actor_log_list(actor, item, level, format, arguments);
+    va_end(arguments);
+}
+
+void actor_report_failure(tr_actor *actor, const tr_message *item, tr_status status) {
+    actor_log(actor, item, TR_ERROR, "%s failed in %s: %s: %s", actor->behavior->offered->name,
+              item == NULL ? "init" : tr_record_name(item), tr_status_name(status),
+              actor->failure != NULL ? actor->failure : tr_status_text(status));
+}
+
+static void observe_handled(tr_actor *actor, const struct observation *received) {
+    struct observation what = *received;
+    what.kind = OBSERVE_HANDLED;
+    what.state = actor->state;
+    runtime_observe(actor->runtime, &what);
+}
+
+/* The message is done with: the handler's colour at its completion counts it (I8). */
+static void complete(struct worker *worker, tr_actor *actor, tr_message *item) {
+    struct producer *producer = &worker->producer;
+    if (item->origin != 0)
+        tally_count(&producer->tally, TALLY_RECEIVED, item->origin, item->origin_session, actor_colour(actor));
+    counter_add(&producer->counters.handled);
+    counter_add(&actor->processed);
+    message_free(item);
+}
+
+static tr_status run_handler(struct worker *worker, tr_actor *actor, const struct behavior_entry *entry, tr_message *item) {
+    struct observation received = {
+        .kind = OBSERVE_RECEIVE, .actor = actor_pid(actor), .from = item->from, .to = item->to, .serial = item->serial,
+        .colour = item->colour, .epoch = actor_colour(actor), .record = item->type->name};
+    bool in_channel = message_in_channel(item);
+    if (in_channel) runtime_observe(actor->runtime, &received);
+    actor->current = item;
+    actor->replied = false;
+    tr_status status = entry->handle(actor, actor->state, item);
+    actor->current = NULL;
+    if (in_channel) observe_handled(actor, &received);
+    if (status != TR_OK) {
+        actor_report_failure(actor, item, status);
+        if ((item->flags & MESSAGE_ASK) != 0 && !actor->replied)
+            deadletter_answer(&worker->producer, actor, item, TR_EFAILED);
+    }
+    complete(worker, actor, item);
+    return status;
+}
+
+/* The same message in another version of its record, or NULL when a field's kind has changed. */
+static tr_message *convert(tr_actor *actor, const tr_message *item, const record_type *type) {
+    size_t bytes;
+    tr_error error;
+    if (record_convert_measure(item->type, item->body, type, NULL, &bytes, &error) != TR_OK) {
+        log_write(actor->runtime->environment->logger, TR_WARN, NULL, "%s", error.message);
+        return NULL;
+    }
+    return message_converted(item, type, bytes);
+}
+
+static tr_status handle(struct worker *worker, tr_actor *actor, tr_message *item) {
+    const struct behavior_entry *entry = behavior_entry_for(actor->behavior, item->type);
+    enum deadletter_reason reason = DEADLETTER_UNHANDLED;
+    if (entry != NULL && entry->type != item->type) {
+        tr_message *converted = convert(actor, item, entry->type);
+        reason = DEADLETTER_MISMATCH;
+        if (converted == NULL) {
+            entry = NULL;
+        } else {
+            message_free(item);
+            item = converted;
+        }
+    }
+    if (entry != NULL) return run_handler(worker, actor, entry, item);
+    deadletter_drop(&worker->producer, actor, &item, reason);
+    return TR_OK;
+}
+
+static tr_status handle_reply(struct worker *worker, tr_actor *actor, tr_message *item) {
+    struct pending_ask *ask = ask_take(actor, item->reference);
+    if (ask == NULL) {
+        deadletter_drop(&worker->producer, actor, &item, DEADLETTER_LATE_REPLY);
+        return TR_OK;
+    }
+    item->context = ask->context;
+    tr_status status = handle(worker, actor, item);
+    ask_close(ask);
+    return status;
+}
+
+static tr_status handle_timeout(struct worker *worker, tr_actor *actor, tr_message *token) {
+    struct runtime *runtime = actor->runtime;
+    struct pending_ask *ask = ask_take(actor, token->reference);
+    tr_message *item = NULL;
+    if (ask != NULL) {
+        struct tr_ask_failed failed = {.status = TR_ETIMEDOUT, .target = ask->target};
+        snprintf(failed.record, sizeof failed.record, "%s", ask->request->name);
+        if (message_of(runtime->ask_failed, &failed, UINT32_MAX, &item) == TR_OK) {
+            item->kind = MESSAGE_TIMER; /* from the actor's own timer: no channel message */
+            item->to = token->to;
+            item->trace = token->trace;
+            item->context = ask->context;
+        }
+    }
+    message_free(token);
+    tr_status status = TR_OK;
+    if (item != NULL && behavior_handles(actor->behavior, item->type->name)) {
+        status = handle(worker, actor, item);
+    } else if (item != NULL) {
+        actor_log(actor, item, TR_WARN, "ask %s timed out, and there is no handler for tr_ask_failed", ask->request->name);
+        message_free(item);
+    }
+    if (ask != NULL) ask_close(ask);
+    return status;
+}
+
+static tr_status handle_timer(struct worker *worker, tr_actor *actor, tr_message *item) {
+    struct timer *timer = actor->extra == NULL ? NULL : map_u64_remove(&actor->extra->timers, item->reference);
+    if (timer == NULL) { /* cancelled after it fired */
+        message_free(item);
+        return TR_OK;
+    }
+    mem_free(timer);
+    return handle(worker, actor, item);
+}
+
+tr_status dispatch_message(struct worker *worker, tr_actor *actor, tr_message *item) {
+    switch (item->kind) {
+    case MESSAGE_ASK_TIMEOUT: return handle_timeout(worker, actor, item);
+    case MESSAGE_TIMER: return handle_timer(worker, actor, item);
+    case MESSAGE_STOP: {
+        runtime_observe_message(actor->runtime, OBSERVE_RECEIVE, item, actor_colour(actor), NULL);
+        runtime_observe_message(actor->runtime, OBSERVE_HANDLED, item, actor_colour(actor), NULL);
+        if ((item->flags & MESSAGE_ASK) != 0) {
+            actor_extra(actor)->stop_for = item;
+            item = message_new(0);
+        }
+        complete(worker, actor, item);
+        return TR_OK;
+    }
+    case MESSAGE_INSPECT:
+        inspect_answer(actor, item);
+        message_free(item);
+        return TR_OK;
+    default: return (item->flags & MESSAGE_REPLY) != 0 ? handle_reply(worker, actor, item)
+                                                       : handle(worker, actor, item);
+    }
+}

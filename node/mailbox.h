@@ -1,0 +1,132 @@
+/*
+ * mailbox.h - the queue of one actor: many senders push without a lock, the actor's owner takes all.
+ *
+ * One 64-bit word holds the newest message's address (upper 44 bits) and how many wait (lower 20),
+ * so the very exchange that files a message also tells its sender how full the mailbox is and
+ * whether the actor must be scheduled. The owner takes the whole chain at once and reverses it
+ * into its private list; senders never read through the word, so there is no reclamation problem
+ * and no half-made push to wait for: what was pushed before a take is in it (I2, I7).
+ *
+ * The word is IDLE while the actor is on no run queue, CLOSED once it has ended. Addresses must fit
+ * 48 bits and messages be 16-byte aligned. Any thread may push and wake; only the owner takes.
+ */
+#ifndef TROUPE_MAILBOX_H
+#define TROUPE_MAILBOX_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "node/message.h"
+
+#define MAILBOX_COUNT_MAX 0xffff0u          /* where the count stops counting */
+#define MAILBOX_IDLE ((uint64_t)0xfffffu)   /* no address: empty, and nobody runs the actor */
+#define MAILBOX_CLOSED ((uint64_t)0xffffeu) /* no address: the actor has ended */
+
+struct mailbox {
+    _Atomic uint64_t word;
+    _Atomic uint32_t taken; /* taken by the owner and not handled yet; the owner alone writes */
+};
+
+enum mailbox_push_result {
+    MAILBOX_PUSHED,    /* the actor is scheduled or running already */
+    MAILBOX_WOKE,      /* pushed, and the caller must schedule the actor */
+    MAILBOX_REFUSED,   /* `hard` reached; the message stays the caller's */
+    MAILBOX_IS_CLOSED, /* the message stays the caller's */
+};
+
+static inline tr_message *mailbox_address(uint64_t word) {
+    return (tr_message *)(uintptr_t)((word >> 20) << 4);
+}
+
+static inline uint32_t mailbox_word_count(uint64_t word) {
+    return word == MAILBOX_IDLE || word == MAILBOX_CLOSED ? 0 : (uint32_t)(word & 0xfffffu);
+}
+
+/* A new actor is born scheduled: its word is empty but not idle. */
+static inline void mailbox_init(struct mailbox *box) {
+    atomic_init(&box->word, 0);
+    atomic_init(&box->taken, 0);
+}
+
+/* Messages waiting, the owner's private list included; approximate while others push. */
+static inline uint32_t mailbox_count(const struct mailbox *box) {
+    /* Relaxed: a hint for marks and people; no data is reached through it. */
+    return mailbox_word_count(atomic_load_explicit(&box->word, memory_order_relaxed)) +
+           atomic_load_explicit(&box->taken, memory_order_relaxed);
+}
+
+/* Files `*pushed` and sets it to NULL unless refused. `hard` is the most that may wait, UINT32_MAX for
+ * no bound; `*count_out` gets how many wait now. */
+static inline enum mailbox_push_result mailbox_push(struct mailbox *box, tr_message **pushed, uint32_t hard,
+                                                    uint32_t *count_out) {
+    tr_message *item = *pushed;
+    uint32_t taken = atomic_load_explicit(&box->taken, memory_order_relaxed);
+    uint64_t old = atomic_load_explicit(&box->word, memory_order_relaxed);
+    uint64_t new;
+    uint32_t count;
+    do {
+        if (old == MAILBOX_CLOSED) return MAILBOX_IS_CLOSED;
+        count = mailbox_word_count(old);
+        if (count + taken >= hard) return MAILBOX_REFUSED;
+        if (count < MAILBOX_COUNT_MAX) count++;
+        item->next = old == MAILBOX_IDLE ? NULL : mailbox_address(old);
+        new = ((uint64_t)(uintptr_t)item << 16) | count;
+        /* Release: whoever takes the chain sees the message's bytes. Sequential consistency: an owner
+         * that goes idle and a sender that pushes must not miss each other (mailbox_rest). */
+    } while (!atomic_compare_exchange_weak_explicit(&box->word, &old, new, memory_order_seq_cst,
+                                                    memory_order_relaxed));
+    *pushed = NULL;
+    *count_out = count + taken;
+    return old == MAILBOX_IDLE ? MAILBOX_WOKE : MAILBOX_PUSHED;
+}
+
+/* Makes an idle actor scheduled; true when the caller must now put it on a run queue. Set what the actor
+ * shall find (a signal, a lower mute count) before. */
+static inline bool mailbox_wake(struct mailbox *box) {
+    uint64_t idle = MAILBOX_IDLE;
+    return atomic_compare_exchange_strong_explicit(&box->word, &idle, 0, memory_order_seq_cst,
+                                                   memory_order_relaxed);
+}
+
+/* Owner: becomes idle if nothing waits in the word. True: the actor is no longer the caller's. The caller
+ * then looks once more for signals and takes it back with mailbox_wake if there are any. */
+static inline bool mailbox_rest(struct mailbox *box) {
+    uint64_t empty = 0;
+    return atomic_compare_exchange_strong_explicit(&box->word, &empty, MAILBOX_IDLE, memory_order_seq_cst,
+                                                   memory_order_relaxed);
+}
+
+/* Owner: true when something was pushed since the last take. */
+static inline bool mailbox_has_new(const struct mailbox *box) {
+    return mailbox_address(atomic_load_explicit(&box->word, memory_order_relaxed)) != NULL;
+}
+
+/* A chain of messages, oldest first. */
+struct message_list {
+    tr_message *first, *last;
+};
+
+static inline void message_list_push(struct message_list *list, tr_message *item) {
+    item->next = NULL;
+    if (list->last == NULL) list->first = item;
+    else list->last->next = item;
+    list->last = item;
+}
+
+static inline tr_message *message_list_pop(struct message_list *list) {
+    tr_message *item = list->first;
+    if (item == NULL) return NULL;
+    list->first = item->next;
+    if (list->first == NULL) list->last = NULL;
+    item->next = NULL;
+    return item;
+}
+
+/* Owner: appends all that was pushed to `list`, oldest first, and returns how many; the actor stays scheduled. */
+uint32_t mailbox_take(struct mailbox *box, struct message_list *list);
+
+/* Owner: no push succeeds any more; what waited is appended to `list`. */
+uint32_t mailbox_close(struct mailbox *box, struct message_list *list);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * message.h - one message between actors of this process: header and body in one allocation.
+ *
+ * A message has one owner at any time: the sender until it is pushed, the mailbox, the worker that
+ * handles it. The header is 16-byte aligned because a mailbox keeps a count in the pointer's low
+ * bits. Colour, trace id and serial are in every message from the start (DESIGN.md section 6, 8).
+ */
+#ifndef TROUPE_MESSAGE_H
+#define TROUPE_MESSAGE_H
+
+#include <troupe.h>
+
+#include "node/record.h"
+
+enum message_kind {
+    MESSAGE_USER,       /* a record for a handler: sent, asked, or replied */
+    MESSAGE_STOP,       /* end normally (I4) */
+    MESSAGE_TIMER,      /* a record from the actor's own timer; `reference` names it */
+    MESSAGE_ASK_TIMEOUT, /* the timer of ask `reference` */
+    MESSAGE_INSPECT      /* tell the control side how you are: of this node only, no channel message */
+};
+
+enum message_flags {
+    MESSAGE_ASK = 1,   /* expects a reply that names `serial` */
+    MESSAGE_REPLY = 2, /* answers the receiver's ask `reference` */
+    MESSAGE_EXEMPT = 4 /* control: no mailbox bound, no pressure (I4) */
+};
+
+struct tr_message {
+    tr_message *next;
+    const record_type *type; /* NULL for control without a body */
+    const void *context;     /* set by the owner while a reply is handled */
+    tr_pid from;
+    tr_pid to;
+    uint64_t serial;    /* the sender's own count; (from, serial) names this message */
+    uint64_t reference; /* of a reply: the request's serial; of a timer: its id */
+    uint64_t colour;    /* the sender's epoch when it sent */
+    tr_trace trace;
+    uint32_t body_bytes;
+    uint32_t origin_session; /* which session of that peer brought it */
+    uint16_t origin;         /* 0: sent here; else 1 + the peer's index */
+    uint8_t kind;
+    uint8_t flags;
+    _Alignas(16) unsigned char body[];
+};
+
+/* Returns a message with room for a body of `body_bytes`, every header field zero but that. */
+tr_message *message_new(size_t body_bytes);
+
+/* Makes a message whose body is a flattened copy of `*body`; `type` may be NULL (no body). Errors: TR_EDATA a text or
+ * list without data, TR_ETOOBIG the block would pass `bytes_max`. */
+tr_status message_of(const record_type *type, const void *body, uint32_t bytes_max, tr_message **message_out);
+
+/* Returns the same message with its body converted to `type`, as record_convert_measure measured it. */
+tr_message *message_converted(const tr_message *item, const record_type *type, size_t body_bytes);
+
+void message_free(tr_message *message);
+
+static inline bool message_is_exempt(const tr_message *message) {
+    return (message->flags & (MESSAGE_EXEMPT | MESSAGE_REPLY)) != 0 || message->kind != MESSAGE_USER;
+}
+
+/* Timers are no channel messages (DESIGN.md section 6): they are recorded with their actor. */
+static inline bool message_in_channel(const tr_message *message) {
+    return message->kind == MESSAGE_USER || message->kind == MESSAGE_STOP;
+}
+
+#endif

@@ -1,0 +1,189 @@
+#define _GNU_SOURCE /* pthread_setname_np */
+#include "node/parking.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "node/base/memory.h"
+#include "node/worker.h"
+
+enum {
+    SPIN_NS = 20000,    /* looking around before sleeping */
+    WATCH_NS = 1000000, /* a watcher's longest sleep while an actor is set aside */
+    SPIN_PAUSES = 32,
+    DRAIN_SECONDS = 3
+};
+
+struct parking {
+    _Atomic uint32_t ticket;   /* grows with each wake-up; what sleepers wait on */
+    _Atomic uint32_t asleep;   /* workers in futex wait */
+    _Atomic uint32_t watching; /* of those, the ones with a limit; and workers that look around */
+    _Atomic uint32_t looking;  /* workers that look around */
+    _Atomic bool stopping;
+    pthread_mutex_t mutex; /* for parking_drain alone */
+    pthread_cond_t quiet;  /* all workers are about to sleep */
+    pthread_t *threads;
+    unsigned thread_count;
+};
+
+static void futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t limit_ns) {
+    struct timespec limit = {(time_t)(limit_ns / 1000000000), (long)(limit_ns % 1000000000)};
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, limit_ns == UINT64_MAX ? NULL : &limit, NULL, 0);
+}
+
+static void wake_one(struct parking *parking) {
+    atomic_fetch_add(&parking->ticket, 1);
+    syscall(SYS_futex, &parking->ticket, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+void parking_notify(struct runtime *runtime, enum parking_event event) {
+    struct parking *parking = runtime->parking;
+    if (parking == NULL) return;
+    /* Dekker with park(): what was made runnable is published before this fence, a sleeper announces itself before its
+     * last look. One of the two sees the other. */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&parking->asleep, memory_order_relaxed) == 0) return;
+    _Atomic uint32_t *covered = event == PARKING_QUEUED ? &parking->looking : &parking->watching;
+    if (event == PARKING_TIMER || atomic_load_explicit(covered, memory_order_relaxed) == 0) wake_one(parking);
+}
+
+static bool others_busy(const struct runtime *runtime) {
+    return atomic_load(&runtime->parking->asleep) + 1 < runtime->worker_count;
+}
+
+static bool next_is_set(const struct worker *worker) {
+    const struct runtime *runtime = worker->producer.runtime;
+    for (unsigned i = 0; i < runtime->worker_count; i++)
+        if (atomic_load(&runtime->workers[i]->next) != NULL) return true;
+    return false;
+}
+
+static uint64_t ticks_of_others(const struct worker *worker) {
+    const struct runtime *runtime = worker->producer.runtime;
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < runtime->worker_count; i++)
+        if (runtime->workers[i] != worker) sum += atomic_load_explicit(&runtime->workers[i]->ticks, memory_order_relaxed);
+    return sum;
+}
+
+/* How long a parked worker may sleep; UINT64_MAX when it need not watch. */
+static uint64_t sleep_limit(const struct worker *worker) {
+    const struct runtime *runtime = worker->producer.runtime;
+    uint64_t limit = UINT64_MAX;
+    uint64_t next = workers_next_ns(runtime);
+    if (next != UINT64_MAX) {
+        uint64_t now = runtime_now_ns(runtime);
+        limit = next > now ? next - now : 0;
+    }
+    if (others_busy(runtime) && next_is_set(worker) && limit > WATCH_NS) limit = WATCH_NS;
+    return limit;
+}
+
+/* Looks around for a while; true when there may be something to do. */
+static bool look_around(struct worker *worker) {
+    const struct runtime *runtime = worker->producer.runtime;
+    uint64_t until = runtime_now_ns(runtime) + SPIN_NS;
+    do {
+        if (worker_has_work(worker, false)) return true;
+        for (int i = 0; i < SPIN_PAUSES; i++) __builtin_ia32_pause();
+    } while (runtime_now_ns(runtime) < until);
+    return false;
+}
+
+/* Sleeps until woken or until something is due. */
+static void park(struct worker *worker) {
+    struct parking *parking = worker->producer.runtime->parking;
+    reclaim_offline(&worker->producer.reader);
+    uint32_t ticket = atomic_load(&parking->ticket);
+    atomic_fetch_add(&parking->asleep, 1);
+    atomic_thread_fence(memory_order_seq_cst);
+    uint64_t limit = sleep_limit(worker);
+    bool watch = limit != UINT64_MAX;
+    if (watch) atomic_fetch_add(&parking->watching, 1);
+    if (atomic_load(&parking->asleep) == worker->producer.runtime->worker_count) {
+        pthread_mutex_lock(&parking->mutex);
+        pthread_cond_broadcast(&parking->quiet);
+        pthread_mutex_unlock(&parking->mutex);
+    }
+    if (limit > 0 && !worker_has_work(worker, false) && !atomic_load(&parking->stopping))
+        futex_wait(&parking->ticket, ticket, limit);
+    if (watch) atomic_fetch_sub(&parking->watching, 1);
+    atomic_fetch_sub(&parking->asleep, 1);
+    reclaim_online(&worker->producer.reader);
+}
+
+static void *worker_thread(void *argument) {
+    struct worker *worker = argument;
+    struct parking *parking = worker->producer.runtime->parking;
+    uint64_t seen = 0;
+    reclaim_online(&worker->producer.reader);
+    while (!atomic_load_explicit(&parking->stopping, memory_order_acquire)) {
+        if (worker_step(worker, false)) continue;
+        atomic_fetch_add(&parking->looking, 1);
+        atomic_fetch_add(&parking->watching, 1);
+        bool found = look_around(worker);
+        atomic_fetch_sub(&parking->watching, 1);
+        atomic_fetch_sub(&parking->looking, 1);
+        if (found) continue;
+        /* Nobody has moved on since the last look: what they were about to run next waits behind a long handler. */
+        uint64_t ticks = ticks_of_others(worker);
+        if (ticks == seen && worker_step(worker, true)) continue;
+        seen = ticks;
+        park(worker);
+    }
+    reclaim_offline(&worker->producer.reader);
+    return NULL;
+}
+
+tr_status parking_start(struct runtime *runtime) {
+    struct parking *parking = mem_zalloc(1, sizeof *parking);
+    parking->threads = mem_zalloc(runtime->worker_count, sizeof *parking->threads);
+    pthread_mutex_init(&parking->mutex, NULL);
+    pthread_cond_init(&parking->quiet, NULL);
+    runtime->parking = parking;
+    for (unsigned i = 0; i < runtime->worker_count; i++) {
+        if (pthread_create(&parking->threads[i], NULL, worker_thread, runtime->workers[i]) != 0) {
+            parking_stop(runtime);
+            return TR_EIO;
+        }
+        char name[16]; /* the kernel keeps no more */
+        snprintf(name, sizeof name, "worker %u", i % 100000);
+        pthread_setname_np(parking->threads[i], name);
+        parking->thread_count++;
+    }
+    return TR_OK;
+}
+
+void parking_drain(struct runtime *runtime) {
+    struct parking *parking = runtime->parking;
+    struct timespec deadline;
+    clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += DRAIN_SECONDS;
+    int result = 0;
+    pthread_mutex_lock(&parking->mutex);
+    while (result != ETIMEDOUT && (atomic_load(&parking->asleep) < runtime->worker_count ||
+                                   worker_has_work(runtime->workers[0], true)))
+        result = pthread_cond_timedwait(&parking->quiet, &parking->mutex, &deadline);
+    pthread_mutex_unlock(&parking->mutex);
+}
+
+void parking_stop(struct runtime *runtime) {
+    struct parking *parking = runtime->parking;
+    if (parking == NULL) return;
+    atomic_store(&parking->stopping, true);
+    for (unsigned i = 0; i < parking->thread_count; i++) {
+        atomic_fetch_add(&parking->ticket, 1);
+        syscall(SYS_futex, &parking->ticket, FUTEX_WAKE_PRIVATE, 0x7fffffff, NULL, NULL, 0);
+        pthread_join(parking->threads[i], NULL);
+    }
+    runtime->parking = NULL;
+    pthread_cond_destroy(&parking->quiet);
+    pthread_mutex_destroy(&parking->mutex);
+    mem_free(parking->threads);
+    mem_free(parking);
+}

@@ -1,0 +1,79 @@
+/*
+ * peer.h - another node as this one sees it: its link, what waits for it, how it presses back.
+ *
+ * Workers and ports post (peer_post): they encode, count and push onto the outbox without a lock
+ * unless the peer has told of pressure. The core moves parcels on to the link and pumps frames
+ * between link and driver. Both the send queue and overloaded actors of the peer mute this node's senders (I3).
+ */
+#ifndef TROUPE_PEER_H
+#define TROUPE_PEER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <troupe.h>
+
+#include "node/base/map.h"
+#include "node/pressure.h"
+#include "node/runtime.h"
+#include "transport/link.h"
+
+enum {
+    PEER_QUEUE_LOW = 2 << 20,  /* bytes in the send queue: senders go on */
+    PEER_QUEUE_HIGH = 4 << 20, /* senders are muted */
+    PEER_QUEUE_HARD = 16 << 20 /* TR_EFULL */
+};
+
+struct peer {
+    char name[64]; /* "" until the first HELLO of a seed of which only the endpoint is known */
+    tr_node *node;
+    uint32_t origin; /* from 1: names the peer in messages, tallies and the driver */
+
+    /* any thread */
+    _Atomic uint32_t serial; /* of the session that is up; 0: none */
+    _Atomic(struct parcel *) outbox;
+    _Atomic uint64_t outbox_bytes, link_bytes; /* not yet sent */
+    _Atomic bool is_dirty;
+    struct peer *dirty_next;
+
+    pthread_mutex_t mutex; /* guards pressures and waiters */
+    map_pid pressures;     /* struct remote_pressure by the overloaded actor's pid */
+    _Atomic uint32_t pressure_count;
+    struct waiters waiters; /* for room in the send queue */
+
+    /* core */
+    struct link *link;
+    char endpoint[256];
+    uint64_t space;        /* of its present life as a member; 0: not known yet */
+    uint64_t session;      /* cluster_session of the session that is up */
+    uint64_t epoch;        /* its E as it said last */
+    uint32_t last_serial;
+    map_u64 types;         /* record_type by the peer's record id; of this session */
+    uint8_t *announced;    /* bits by own record id; of this session */
+    uint32_t announced_bits;
+};
+
+/* Finds a peer by name, or makes it without a link. */
+struct peer *peer_find(tr_node *node, const char *name);
+struct peer *peer_obtain(tr_node *node, const char *name);
+void peers_free(tr_node *node);
+
+/* Connects and seeks a session with whoever listens there; `name` "" when unknown. */
+void peer_dial(tr_node *node, const char *endpoint, const char *name);
+
+/* A frame has come in. */
+void peer_frame(tr_node *node, const char *user, const uint8_t *bytes, size_t size);
+
+/* Moves all that was pushed onto the link's queue. */
+void peer_flush(struct peer *peer, uint64_t now_ns);
+void peers_flush_dirty(tr_node *node, uint64_t now_ns);
+/* Ticks links, sends frames; returns the earliest deadline. */
+uint64_t peers_pump(tr_node *node, uint64_t now_ns);
+
+/* Queues a message of the node itself (kinds MEMBER and SNAPSHOT), behind all that was queued before. */
+void peer_send_control(struct peer *peer, enum envelope_kind kind, const uint8_t *bytes, size_t size, uint64_t now_ns);
+
+/* The router's half for workers and ports. */
+tr_status peer_post(struct peer *peer, struct producer *producer, tr_actor *sender, tr_message **message);
+bool peer_admits_port(struct peer *peer, tr_pid to, tr_pid port, bool refused);
+
+#endif

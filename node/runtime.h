@@ -1,0 +1,183 @@
+/*
+ * runtime.h - what the actors of one node share: workers, slots, colours, where messages go.
+ *
+ * No socket and no clock of its own: remote messages leave through `router`, time and random come
+ * from the environment. Whoever sends does so as a producer: a worker, a port under its lock, the
+ * core thread. E and the recorders are moved by the core thread only (recording.h).
+ */
+#ifndef TROUPE_RUNTIME_H
+#define TROUPE_RUNTIME_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <troupe.h>
+
+#include "node/actor.h"
+#include "node/base/buffer.h"
+#include "node/base/environment.h"
+#include "node/base/random.h"
+#include "node/behaviors.h"
+#include "node/deadletter.h"
+#include "node/observer.h"
+#include "node/part_writer.h"
+#include "node/record_table.h"
+#include "node/run_queue.h"
+#include "node/tally.h"
+
+struct directory;
+
+/* One thread's (or port's) part of the recording of the open snapshot. */
+struct recorder {
+    pthread_mutex_t mutex;
+    _Atomic uint64_t epoch; /* 0: none is open */
+    part_writer *part;
+    part_chunk chunk;
+};
+
+/* Counters for people; each written by its producer alone. */
+struct counters {
+    _Atomic uint64_t sent, handled, refused, spawned, ended, failed;
+};
+
+/* Who may send. */
+struct producer {
+    list_node node; /* in runtime.producers */
+    struct runtime *runtime;
+    struct worker *worker; /* NULL: a port or the core */
+    struct tally_book tally;
+    struct recorder recorder;
+    struct reclaim_reader reader;
+    struct slot_cache slots;
+    struct counters counters;
+    struct buffer scratch; /* for encoding */
+    random_state random;
+};
+
+struct worker {
+    struct producer producer; /* first */
+    unsigned index;
+    _Atomic(tr_actor *) next; /* the actor woken last: runs first, cache-warm */
+    uint32_t next_run;     /* times in a row that `next` went first */
+    struct run_queue queue;
+    struct timers timers;
+    _Atomic uint64_t ticks; /* messages handled: tells a thief whether this worker moves on */
+    uint64_t step_ns;       /* when the present step began */
+};
+
+/* Where messages for other spaces go; NULL ops: nowhere. */
+struct router_ops {
+    /* Takes the message for another space. TR_EFULL, TR_EUNREACHABLE: nothing was sent and the message stays the caller's. */
+    tr_status (*post)(void *context, struct producer *producer, tr_actor *sender, tr_message **message);
+    /* True when a port may send there now; else it is noted and port_room follows. `refused`: a send just was. */
+    bool (*admits_port)(void *context, tr_pid to, tr_pid port, bool refused);
+    /* Receiver-side pressure towards the peer with that origin (I3). Any thread. */
+    void (*pressure)(void *context, uint32_t origin, tr_pid pid, unsigned level);
+    /* The name of the peer with that origin; lives as long as the node. Any thread. */
+    const char *(*origin_name)(void *context, uint32_t origin);
+    /* Writes a pid as people read it. Any thread within a reclaim section. */
+    char *(*pid_text)(void *context, tr_pid pid, char *out, size_t out_bytes);
+    bool (*pid_parse)(void *context, const char *text, tr_pid *pid_out);
+    /* A member that is up by name, and the name of the node that has a space (NULL: unknown; lives as long as the node). Any
+     * thread within a reclaim section. */
+    bool (*space_of)(void *context, const char *node, uint64_t *space_out);
+    const char *(*node_of)(void *context, uint64_t space);
+    /* The members that are up, oldest first; NULL past the end. Within a reclaim section, borrowed for it. */
+    const char *(*member_at)(void *context, size_t index);
+};
+
+struct runtime {
+    const struct environment *environment;
+    const char *node_name;
+    uint64_t incarnation;
+    uint64_t space; /* 0 until the node is up; no actor lives before */
+    record_table *records;
+    struct behaviors behaviors;
+    struct slots slots;
+    struct reclaim *reclaim;
+    struct mailbox_limits limits;
+    uint32_t message_bytes_max;
+
+    _Atomic uint64_t epoch; /* E */
+    _Atomic uint64_t record_order;
+    _Atomic uint64_t system_serial; /* of messages the runtime itself sends */
+    _Atomic uint64_t tokens_pending;
+
+    struct worker **workers;
+    unsigned worker_count;
+    _Atomic unsigned inject_turn; /* whose list gets the next actor woken from outside */
+    struct parking *parking;      /* NULL: nobody sleeps (simulator) */
+
+    pthread_mutex_t mutex; /* guards producers and ports; never held across an observer call */
+    struct list producers;
+    struct list ports;
+    part_writer *part; /* of the open recording; NULL: none */
+    uint64_t part_epoch;
+    uint64_t census_epoch, census_left; /* core thread */
+
+    const struct router_ops *router;
+    void *router_context;
+    struct deadletters *deadletters;
+    struct directory *directory; /* names, for look-ups */
+    struct namer *namer_state;   /* the name service's own */
+    tr_pid spawner, namer;       /* this node's services */
+    uint64_t wall_offset_ns;     /* tr_now = monotonic + this */
+    uint64_t slow_handler_ns;
+    const record_type *ask_failed;
+    const record_type *spawned;
+    const record_type *name_result;
+};
+
+/* Options of a runtime; all borrowed for its life. */
+struct runtime_options {
+    const struct environment *environment;
+    const char *node_name; /* must outlive the runtime */
+    uint64_t incarnation;
+    unsigned workers;
+    struct mailbox_limits limits;
+    uint32_t message_bytes_max;
+    uint64_t slow_handler_ns;
+};
+
+struct runtime *runtime_new(const struct runtime_options *options);
+/* All threads have stopped, all ports are closed: frees every actor without a callback. */
+void runtime_free(struct runtime *runtime);
+
+void producer_init(struct producer *producer, struct runtime *runtime, struct worker *worker);
+void producer_fini(struct producer *producer);
+
+static inline uint64_t runtime_epoch(const struct runtime *runtime) {
+    /* Acquire: who sees E moved also sees the recorders opened before. */
+    return atomic_load_explicit(&runtime->epoch, memory_order_acquire);
+}
+
+static inline uint64_t runtime_now_ns(const struct runtime *runtime) {
+    return environment_now_ns(runtime->environment);
+}
+
+static inline void runtime_observe(const struct runtime *runtime, const struct observation *what) {
+    const struct observer *observer = runtime->environment->observer;
+    if (observer != NULL) observer->observe(observer->context, what);
+}
+
+/* Observes one event of a message. */
+void runtime_observe_message(const struct runtime *runtime, enum observation_kind kind, const tr_message *message,
+                             uint64_t epoch, const char *reason);
+
+/* Finds a live actor or port of this space, or NULL; valid until the producer's next quiescent state. */
+struct slot_head *runtime_find(const struct runtime *runtime, tr_pid pid);
+
+/* Makes a scheduled actor run: on `worker` if one is given, else on any. */
+void runtime_schedule(struct runtime *runtime, struct worker *worker, tr_actor *runnable);
+
+static inline void counter_add(_Atomic uint64_t *counter) {
+    /* One writer: no read-modify-write needed. */
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+/* Sums over all producers, closed ports included. */
+struct counter_sums {
+    uint64_t sent, handled, refused, spawned, ended, failed;
+};
+struct counter_sums runtime_counters(struct runtime *runtime);
+
+#endif

@@ -1,0 +1,190 @@
+/*
+ * link_handshake.c - HELLO and HELLO_ACK: how two links come to one session, or resume one.
+ *
+ * A HELLO proposes a counter (bound 0), or asks to resume the session of that counter with the very
+ * link whose token it names. The larger proposal holds for both. A session begins at a side once
+ * the peer has proposed the same counter and has acknowledged this link's own proposal; every
+ * acknowledgement names the token of the HELLO it answers, so none of an earlier link counts.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "transport/link_state.h"
+
+void link_handshake_ask_hello(struct link *link, uint64_t now) {
+    uint64_t soonest = link->handshake.hello_sent_at + HELLO_SPACING;
+    uint64_t at = link->handshake.hello_sent_at == 0 || soonest < now ? now : soonest;
+    if (at < link->handshake.quarantine_until) at = link->handshake.quarantine_until;
+    if (at < link->handshake.hello_at) link->handshake.hello_at = at;
+}
+
+void link_handshake_refuse(struct link *link, enum link_refusal reason, const char *text, uint64_t now) {
+    struct link_handshake *handshake = &link->handshake;
+    link->stats.refusals++;
+    if (link->state == LINK_OPENING) {
+        handshake->hello_at = now + REFUSED_INTERVAL;
+        handshake->watchdog_at = now + WATCHDOG_INTERVAL + REFUSED_INTERVAL;
+    }
+    if (handshake->refused == reason && now - handshake->refused_at < REFUSED_INTERVAL) return;
+    handshake->refused = reason;
+    handshake->refused_at = now;
+    link->ops->refused(link->user, link, reason, text);
+}
+
+/* Refuses the peer and tells it why. */
+static void refuse(struct link *link, const struct frame_header *header, enum link_refusal reason, const char *text,
+                   uint64_t now) {
+    link_session_say_bye(link, header->session, header->source_incarnation, LINK_END_REFUSED, text);
+    link_handshake_refuse(link, reason, text, now);
+}
+
+/* True when the peer's identity is one this link may have a session with. */
+static bool admit(struct link *link, const struct frame_header *header, const struct identity *peer, uint64_t now) {
+    const struct identity *self = &link->self;
+    char text[LINK_TEXT_ROOM];
+    enum link_refusal reason = 0;
+    if (strcmp(peer->cluster, self->cluster) != 0) {
+        reason = LINK_REFUSED_CLUSTER;
+        snprintf(text, sizeof text, "node %s is of cluster %s, node %s of cluster %s", peer->name, peer->cluster,
+                 self->name, self->cluster);
+    } else if (peer->generation != self->generation) {
+        reason = LINK_REFUSED_GENERATION;
+        snprintf(text, sizeof text, "node %s is of generation %" PRIu64 ", node %s of generation %" PRIu64, peer->name,
+                 peer->generation, self->name, self->generation);
+    } else if (strcmp(peer->name, self->name) == 0) {
+        reason = LINK_REFUSED_NAME;
+        snprintf(text, sizeof text, "both nodes are named %s", self->name);
+    } else if (link->peer.name[0] != '\0' && strcmp(peer->name, link->peer.name) != 0) {
+        reason = LINK_REFUSED_NAME;
+        snprintf(text, sizeof text, "node %s was expected, %s answers", link->peer.name, peer->name);
+    } else if (peer->incarnation < link->peer.incarnation) {
+        reason = LINK_REFUSED_INCARNATION;
+        snprintf(text, sizeof text, "node %s comes with incarnation %" PRIu64 ", but had %" PRIu64, peer->name,
+                 peer->incarnation, link->peer.incarnation);
+    }
+    if (reason == 0) return true;
+    refuse(link, header, reason, text, now);
+    return false;
+}
+
+/* Reads the HELLO's map and completes the identity from the header; false when it cannot be read. */
+static bool read_hello(const struct frame_header *header, struct hello *hello_out) {
+    if (hello_decode(header->body, header->body_bytes, hello_out) != TR_OK) return false;
+    struct identity *peer = &hello_out->identity;
+    if (hello_out->token == 0 || header->session > SESSION_MAX || header->source_bytes >= sizeof peer->name) return false;
+    memcpy(peer->name, header->source, header->source_bytes);
+    peer->name[header->source_bytes] = '\0';
+    peer->incarnation = header->source_incarnation;
+    if (peer->window_bytes > WINDOW_BYTES_MAX || peer->window_messages > WINDOW_MESSAGES_MAX) return false;
+    return true;
+}
+
+static void begin_if_agreed(struct link *link, uint64_t now) {
+    const struct link_handshake *handshake = &link->handshake;
+    if (link->state == LINK_OPENING && handshake->heard_hello && handshake->heard_ack) link_session_begin(link, now);
+}
+
+/* Agrees to the counter proposed here and by the peer. */
+static void agree(struct link *link, const struct hello *hello, uint64_t now) {
+    struct link_handshake *handshake = &link->handshake;
+    if (handshake->heard_hello && handshake->peer_token != hello->token) handshake->heard_ack = false; /* another link */
+    handshake->heard_hello = true;
+    handshake->peer_token = hello->token;
+    handshake->ack_wanted = true;
+    handshake->ack_answer = hello->token;
+    if (hello->answer != link->token) link_handshake_ask_hello(link, now); /* it has not heard this link yet */
+    begin_if_agreed(link, now);
+}
+
+/* A proposal of a new session. */
+static void proposed(struct link *link, const struct frame_header *header, const struct hello *hello, uint64_t now) {
+    struct link_handshake *handshake = &link->handshake;
+    uint64_t counter = header->session;
+    if (link_in_session(link)) {
+        if (counter == handshake->counter && hello->token == handshake->bound) { /* our acknowledgement was lost */
+            handshake->ack_wanted = true;
+            handshake->ack_answer = hello->token;
+            return;
+        }
+        if (counter < handshake->counter) { /* it remembers less: our HELLO tells it */
+            link_session_end(link, LINK_END_SUPERSEDED, "the peer opens a new session", LINK_OPENING, now);
+        } else {
+            link_session_end(link, LINK_END_SUPERSEDED, "the peer proposes a newer session", LINK_OPENING, now);
+        }
+    }
+    if (link->state == LINK_CLOSED) link_session_seek(link, handshake->counter + 1, now);
+    if (counter > handshake->counter) link_session_seek(link, counter, now);
+    if (counter == handshake->counter) agree(link, hello, now);
+    else link_handshake_ask_hello(link, now);
+}
+
+/* A request to resume the session `counter` with the link that has token `bound`. */
+static void asked_to_resume(struct link *link, const struct frame_header *header, const struct hello *hello,
+                            uint64_t now) {
+    struct link_handshake *handshake = &link->handshake;
+    if (link_in_session(link) && header->session == handshake->counter && hello->bound == link->token &&
+        hello->token == handshake->bound) {
+        handshake->ack_wanted = true;
+        handshake->ack_answer = hello->token;
+        return;
+    }
+    if (link->state == LINK_OPENING && header->session == handshake->counter && hello->bound == link->token) {
+        agree(link, hello, now); /* it has begun; we have not heard its acknowledgement */
+        return;
+    }
+    link_session_say_bye(link, header->session, header->source_incarnation, LINK_END_UNKNOWN,
+                         "this node does not hold that session");
+    if (link->state == LINK_OPENING && header->session >= handshake->counter)
+        link_session_seek(link, header->session + 1, now);
+}
+
+void link_handshake_hello(struct link *link, const struct frame_header *header, uint64_t now) {
+    struct hello hello;
+    if (!read_hello(header, &hello)) {
+        link->stats.bad_frames++;
+        return;
+    }
+    if (now < link->handshake.quarantine_until || !admit(link, header, &hello.identity, now)) return;
+    if (link->handshake.leaving) {
+        link_session_say_bye(link, header->session, header->source_incarnation, LINK_END_LEAVING, "this node leaves");
+        return;
+    }
+    if (link_in_session(link) && hello.identity.incarnation > link->peer.incarnation)
+        link_session_end(link, LINK_END_RESTARTED, "the peer has started anew", LINK_OPENING, now);
+    bool same_life = link->peer_known && hello.identity.incarnation == link->peer.incarnation;
+    if (!same_life) {
+        link->handshake.heard_hello = link->handshake.heard_ack = false;
+        link->handshake.peer_token = 0;
+    }
+    if (!link_in_session(link)) link->peer = hello.identity; /* in session it is borrowed by the user: endpoints stay */
+    link->peer_known = true;
+    if (link->state == LINK_OPENING) link->handshake.watchdog_at = now + WATCHDOG_INTERVAL;
+    link->ops->peer_epoch(link->user, link, hello.epoch);
+    if (hello.bound == 0) proposed(link, header, &hello, now);
+    else asked_to_resume(link, header, &hello, now);
+}
+
+bool link_handshake_ack(struct link *link, const struct frame_header *header, uint64_t now) {
+    struct link_handshake *handshake = &link->handshake;
+    struct cursor cursor = cursor_over(header->body, header->body_bytes);
+    uint32_t count;
+    uint64_t token, answer;
+    if (!cursor_array(&cursor, 2, &count) || count != 2 || !cursor_uint(&cursor, UINT64_MAX, &token) ||
+        !cursor_uint(&cursor, UINT64_MAX, &answer) || !cursor_at_end(&cursor)) {
+        link->stats.bad_frames++;
+        return false;
+    }
+    if (answer != link->token || header->session != handshake->counter || !link->peer_known) return false;
+    if (link_in_session(link)) {
+        if (token != handshake->bound) return false;
+        link_session_answered(link, now);
+        return true;
+    }
+    if (link->state != LINK_OPENING) return false;
+    handshake->heard_ack = true;
+    handshake->ack_token = token;
+    if (handshake->heard_hello && handshake->peer_token != token) handshake->heard_hello = false;
+    begin_if_agreed(link, now);
+    return link_in_session(link);
+}
