@@ -102,7 +102,11 @@ $(BUILD)/troupe: $(call objects,node/troupe_main.c $(CLI_SOURCES)) $(ARCHIVE)
 	$(LINK) $^ -o $@ $(LIBRARIES)
 
 # The daemon shares libtroupe.so with the behaviors it loads: there must be only one of it.
-$(BUILD)/trouped: $(call objects,node/trouped_main.c) $(SHARED)
+# Its files and leaves of base, which keep no state, are its own.
+DAEMON_SOURCES = node/trouped_main.c $(wildcard node/cli/daemon_file.c node/cli/daemon_files.c \
+	node/cli/daemon_settings.c node/cli/duration.c node/cli/process.c node/cli/suggest.c \
+	node/base/memory.c node/base/file.c node/base/error.c node/base/buffer.c node/base/utf8.c)
+$(BUILD)/trouped: $(call objects,$(DAEMON_SOURCES)) $(SHARED)
 	$(LINK) $(filter %.o,$^) -o $@ $(ORIGIN_PATHS) -L$(BUILD) -Wl,--no-as-needed -ltroupe -Wl,--as-needed $(LIBRARIES)
 
 $(BUILD)/examples/%.so: node/examples/%.c $(BUILD)/flags | packages

@@ -111,6 +111,7 @@ static void op_begin(void *context, const snapshot_cut *cut) {
     part_header *header = &part->header;
     snprintf(header->cluster, sizeof header->cluster, "%s", node->cluster);
     snprintf(header->snapshot, sizeof header->snapshot, "%s", cut->id);
+    snprintf(header->initiator, sizeof header->initiator, "%s", cut->initiator);
     snprintf(header->node, sizeof header->node, "%s", node->name);
     header->epoch = cut->epoch;
     header->incarnation = node->incarnation;
@@ -378,10 +379,7 @@ void cutter_request(tr_node *node, uint64_t timeout_ms, cutter_done *done, void 
 
 static bool keep_found(void *context, const part_header *header) {
     tr_node *node = context;
-    /* The folder's name ends in the initiator's: "s000017-n1". */
-    const char *initiator = strchr(header->snapshot, '-');
-    if (initiator == NULL) return false;
-    snapshot_part_found(node->snapshot, header->epoch, initiator + 1);
+    snapshot_part_found(node->snapshot, header->epoch, header->initiator);
     return true;
 }
 

@@ -106,6 +106,12 @@ static void on_frame(void *context, const char *user, const uint8_t *bytes, size
     peer_frame(context, user, bytes, size);
 }
 
+static void on_ready(void *context, uint32_t peer) {
+    tr_node *node = context;
+    struct link *link = peer >= 1 && peer <= node->peer_count ? node->peer_list[peer - 1]->link : NULL;
+    if (link != NULL) link_connected(link, environment_now_ns(node->world.environment));
+}
+
 static void on_control(void *context, const uint8_t *client, size_t client_bytes, const char *user,
                        const uint8_t *bytes, size_t size) {
     tr_node *node = context;
@@ -172,7 +178,7 @@ static void storage_notice(void *context) {
 }
 
 static tr_status open_driver(tr_node *node, const tr_node_options *options, tr_error *error) {
-    struct driver_events events = {.context = node, .frame = on_frame, .control = on_control};
+    struct driver_events events = {.context = node, .frame = on_frame, .control = on_control, .ready = on_ready};
     tr_status status = node->world.open_driver(node->world.context, &events, &node->driver, error);
     if (status != TR_OK) return status;
     node->advertise = text_or(options->advertise, driver_endpoint(&node->driver));

@@ -59,7 +59,8 @@ static void op_members(void *context, struct snapshot_view *view) {
 static void op_begin(void *context, const snapshot_cut *cut) {
     struct rig_node *node = context;
     word(node, "begin");
-    check(node->part.epoch == 0 || node->writing);
+    check(!node->recording);
+    node->recording = true;
     node->part = *cut;
     node->writing = false;
     node->epoch = cut->epoch;
@@ -124,6 +125,7 @@ static void op_finish_part(void *context, const snapshot_cut *cut, const snapsho
     check(strcmp(cut->id, node->part.id) == 0);
     for (size_t i = 0; i < links_count; i++) check(strcmp(links[i].to, node->name) == 0);
     word(node, "finish");
+    node->recording = false;
     node->writing = true;
 }
 
@@ -131,7 +133,7 @@ static void op_discard_part(void *context, const snapshot_cut *cut) {
     struct rig_node *node = context;
     word(node, "discard");
     if (strcmp(cut->id, node->part.id) == 0) node->part.epoch = 0;
-    node->writing = false;
+    node->recording = node->writing = false;
     node->discarded++;
 }
 
@@ -225,7 +227,7 @@ void rig_crash(struct rig *rig, int index) {
     struct rig_node *node = &rig->nodes[index];
     snapshot_free(node->machine);
     node->machine = NULL;
-    node->writing = false;
+    node->recording = node->writing = false;
     node->committing = node->finding = node->numbering = 0;
     for (int i = 0; i < rig->count; i++) {
         node->sessions[i] = 0;

@@ -26,7 +26,8 @@ struct rig_node {
     bool red, token;
     uint64_t sent, received, recorded; /* for every link */
     uint64_t epoch;
-    snapshot_cut part;   /* being recorded or written; epoch 0: none */
+    snapshot_cut part; /* the last one begun, while it is neither kept nor discarded */
+    bool recording;
     bool writing;        /* finish_part was called */
     uint64_t committing; /* write_manifest was called for this epoch */
     uint64_t finding;    /* find_manifest was called for this epoch */

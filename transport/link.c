@@ -160,6 +160,11 @@ void link_disconnected(struct link *link, uint64_t now) {
     if (link->state == LINK_UP) link_session_resume(link, now);
 }
 
+void link_connected(struct link *link, uint64_t now) {
+    bool seeks = link->state == LINK_OPENING || link->state == LINK_RESUMING;
+    if (seeks && link->handshake.refused == 0) link_handshake_ask_hello(link, now);
+}
+
 enum link_state link_state(const struct link *link) {
     return link->state;
 }

@@ -156,6 +156,10 @@ void link_set_epoch(struct link *link, uint64_t epoch);
  * once, not only after a silence. */
 void link_disconnected(struct link *link, uint64_t now);
 
+/* The driver's word that a connection is there now: a HELLO that waits for its interval goes out at
+ * once, since the last one was lost. */
+void link_connected(struct link *link, uint64_t now);
+
 /* Replaces `*frame` with the next frame to send now; false when there is none. A frame counts as
  * sent: if it gets lost, the link sends again by itself. Call until false after link_frame,
  * link_send, link_tick. */

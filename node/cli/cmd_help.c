@@ -35,9 +35,12 @@ tr_status cmd_help(struct app *app) {
     }
     bool is_group = grammar_is_group(app->grammar, first);
     if (is_group && second == NULL && help_group(app->grammar, first, stdout)) return TR_OK;
-    const struct command *command = grammar_find(app->grammar, is_group ? first : NULL,
-                                                 is_group && second != NULL ? second : first);
-    if (command == NULL) return refuse(app, is_group && second != NULL ? second : first);
+    if (is_group && second == NULL)
+        return failure_set(&app->failure, TR_ENOTSUP, "`troupe help` lists what there is",
+                           "`%s` is not there yet", first);
+    const struct command *command =
+        grammar_find(app->grammar, is_group ? first : NULL, is_group ? second : first);
+    if (command == NULL) return refuse(app, is_group ? second : first);
     if (command->run == NULL)
         return failure_set(&app->failure, TR_ENOTSUP, "`troupe help` lists what there is",
                            "`%s` is not there yet", command->name);
