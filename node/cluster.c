@@ -167,10 +167,15 @@ static void tell_release(tr_node *node, struct command *command) {
     struct release_notice *notice = (struct release_notice *)(void *)command;
     struct peer *peer = node->peer_list[notice->origin - 1];
     struct slot_head *head = runtime_find(node->runtime, notice->pid);
-    /* It may have been pressed anew since: then the newer notice stands. */
-    bool stale = head != NULL && head->kind == SLOT_ACTOR &&
-                 pressure_holds_origin((tr_actor *)(void *)head, (uint16_t)notice->origin);
-    if (!stale && peer->link != NULL) link_pressure(peer->link, notice->pid, PRESSURE_FREE);
+    enum pressure_level level = PRESSURE_LEVEL_FREE;
+    if (head != NULL && head->kind == SLOT_ACTOR)
+        level = pressure_origin_level((tr_actor *)(void *)head, (uint16_t)notice->origin);
+    if (peer->link != NULL) {
+        link_pressure(peer->link, notice->pid, PRESSURE_FREE);
+        /* Pressed anew meanwhile: said anew, and the peer frees whom the old notice muted. Were the release left out, one
+         * that was muted before this actor was itself muted could wait for it in a circle. */
+        if (level != PRESSURE_LEVEL_FREE) link_pressure(peer->link, notice->pid, (enum frame_pressure)level);
+    }
     mem_free(notice);
 }
 
@@ -178,7 +183,7 @@ static void router_pressure(void *context, uint32_t origin, tr_pid pid, unsigned
     tr_node *node = context;
     if (level != PRESSURE_LEVEL_FREE) { /* the core itself, filing what a link brought: before its credit returns (I3) */
         struct peer *peer = node->peer_list[origin - 1];
-        link_pressure(peer->link, pid, level == PRESSURE_LEVEL_MUTE ? PRESSURE_MUTE : PRESSURE_REFUSE);
+        link_pressure(peer->link, pid, (enum frame_pressure)level); /* the two enums have the same numbers */
         return;
     }
     struct release_notice *notice = mem_zalloc(1, sizeof *notice);

@@ -485,24 +485,21 @@ static void on_session_down(void *user, struct link *link, const struct link_dow
 static void on_peer_pressure(void *user, struct link *link, tr_pid pid, enum frame_pressure level, uint64_t version) {
     (void)link, (void)version;
     struct peer *peer = user;
-    struct remote_pressure *freed = NULL;
-    pthread_mutex_lock(&peer->mutex);
-    struct remote_pressure *found = map_pid_find(&peer->pressures, pid);
-    if (level == PRESSURE_FREE) {
-        freed = map_pid_remove(&peer->pressures, pid);
-    } else {
-        if (found == NULL) {
-            found = mem_zalloc(1, sizeof *found);
-            map_pid_put(&peer->pressures, pid, found);
-        }
-        found->level = level;
+    struct remote_pressure *made = NULL;
+    if (level != PRESSURE_FREE) {
+        made = mem_zalloc(1, sizeof *made);
+        made->level = level;
     }
+    pthread_mutex_lock(&peer->mutex);
+    /* A newer notice ends the older one, also when both say mute: the release between them was left out on the way. */
+    struct remote_pressure *ended = map_pid_remove(&peer->pressures, pid);
+    if (made != NULL) map_pid_put(&peer->pressures, pid, made);
     /* Release: a sender that sees the count sees the notice. */
     atomic_store_explicit(&peer->pressure_count, (uint32_t)map_pid_count(&peer->pressures), memory_order_release);
     pthread_mutex_unlock(&peer->mutex);
-    if (freed == NULL) return;
-    pressure_free_waiters(peer->node->runtime, &freed->waiters);
-    mem_free(freed);
+    if (ended == NULL) return;
+    pressure_free_waiters(peer->node->runtime, &ended->waiters);
+    mem_free(ended);
 }
 
 static void on_peer_epoch(void *user, struct link *link, uint64_t epoch) {

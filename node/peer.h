@@ -18,9 +18,9 @@
 #include "transport/link.h"
 
 enum {
-    PEER_QUEUE_LOW = 2 << 20,  /* bytes in the send queue: senders go on */
-    PEER_QUEUE_HIGH = 4 << 20, /* senders are muted */
-    PEER_QUEUE_HARD = 16 << 20 /* TR_EFULL */
+    PEER_QUEUE_LOW = 512 << 10,/* bytes in the send queue: senders go on */
+    PEER_QUEUE_HIGH = 1 << 20,/* senders are muted */
+    PEER_QUEUE_HARD = 4 << 20 /* TR_EFULL */
 };
 
 struct peer {

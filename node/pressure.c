@@ -90,13 +90,13 @@ void pressure_arrived(tr_actor *target, uint16_t origin, uint32_t count) {
     pthread_mutex_unlock(&pressure->mutex);
 }
 
-bool pressure_holds_origin(tr_actor *target, uint16_t origin) {
+enum pressure_level pressure_origin_level(tr_actor *target, uint16_t origin) {
     struct pressure *pressure = atomic_load_explicit(&target->pressure, memory_order_acquire);
-    if (pressure == NULL) return false;
+    if (pressure == NULL) return PRESSURE_LEVEL_FREE;
     pthread_mutex_lock(&pressure->mutex);
-    bool holds = map_u64_find(&pressure->waiters.origins, origin) != NULL;
+    uintptr_t level = (uintptr_t)map_u64_find(&pressure->waiters.origins, origin);
     pthread_mutex_unlock(&pressure->mutex);
-    return holds;
+    return (enum pressure_level)level;
 }
 
 bool pressure_admits_port(tr_actor *target, tr_pid port, bool refused) {

@@ -21,12 +21,14 @@
 
 struct waiters;
 
+enum pressure_level { PRESSURE_LEVEL_FREE, PRESSURE_LEVEL_MUTE, PRESSURE_LEVEL_REFUSE };
+
 /* After a message of `sender` was filed with `target` and `count` messages wait there, above its high mark. */
 void pressure_pushed(tr_actor *target, tr_actor *sender, uint32_t count);
 /* The same when a peer's link filed it: the peer is told (router pressure) to mute, and past `hard` to refuse. */
 void pressure_arrived(tr_actor *target, uint16_t origin, uint32_t count);
-/* True while that peer is told to mute or refuse: a notice of release made before is out of date then. */
-bool pressure_holds_origin(tr_actor *target, uint16_t origin);
+/* What that peer is told now. */
+enum pressure_level pressure_origin_level(tr_actor *target, uint16_t origin);
 /* A port asks whether it may send to `target`. False: it is now in the target's list and will be woken. `refused`: its last
  * send met the hard mark, so it waits even when the target mutes nobody because it holds. */
 bool pressure_admits_port(tr_actor *target, tr_pid port, bool refused);
@@ -59,6 +61,5 @@ struct waiters {
 };
 void waiters_fini(struct waiters *waiters);
 
-enum pressure_level { PRESSURE_LEVEL_FREE, PRESSURE_LEVEL_MUTE, PRESSURE_LEVEL_REFUSE };
 
 #endif

@@ -19,25 +19,38 @@ enum { RETRY_MS = 50, POLL_MS = 1, PROGRESS_MS = 250, NS_PER_MS = 1000000 };
 
 const char *snapshot_phase_name(snapshot_phase phase) {
     switch (phase) {
-        case SNAPSHOT_IDLE: return "idle";
-        case SNAPSHOT_PROMISED: return "promised";
-        case SNAPSHOT_RECORDING: return "recording";
-        case SNAPSHOT_MARKED: return "waiting for markers";
-        case SNAPSHOT_TOKEN: return "passing the token";
-        case SNAPSHOT_WRITING: return "writing";
-        case SNAPSHOT_VOTED: return "voted";
+        case SNAPSHOT_IDLE:
+            return "idle";
+        case SNAPSHOT_PROMISED:
+            return "promised";
+        case SNAPSHOT_RECORDING:
+            return "recording";
+        case SNAPSHOT_MARKED:
+            return "waiting for markers";
+        case SNAPSHOT_TOKEN:
+            return "passing the token";
+        case SNAPSHOT_WRITING:
+            return "writing";
+        case SNAPSHOT_VOTED:
+            return "voted";
     }
     return "unknown";
 }
 
 const char *snapshot_stage_name(snapshot_stage stage) {
     switch (stage) {
-        case SNAPSHOT_NO_REQUEST: return "idle";
-        case SNAPSHOT_WAITING: return "waiting";
-        case SNAPSHOT_NUMBERING: return "numbering";
-        case SNAPSHOT_PREPARING: return "preparing";
-        case SNAPSHOT_RUNNING: return "running";
-        case SNAPSHOT_COMMITTING: return "committing";
+        case SNAPSHOT_NO_REQUEST:
+            return "idle";
+        case SNAPSHOT_WAITING:
+            return "waiting";
+        case SNAPSHOT_NUMBERING:
+            return "numbering";
+        case SNAPSHOT_PREPARING:
+            return "preparing";
+        case SNAPSHOT_RUNNING:
+            return "running";
+        case SNAPSHOT_COMMITTING:
+            return "committing";
     }
     return "unknown";
 }
@@ -83,7 +96,8 @@ void snapshot_free(struct snapshot *snapshot) {
     mem_free(snapshot);
 }
 
-/* ---- what the roles share ---------------------------------------------------------------------- */
+/* ---- what the roles share ----------------------------------------------------------------------
+ */
 
 bool snapshot_is_self(const struct snapshot *snapshot, const char *name) {
     return strcmp(snapshot->name, name) == 0;
@@ -135,7 +149,8 @@ void snapshot_raise_epoch(struct snapshot *snapshot, uint64_t epoch) {
     snapshot->ops->move_epoch(snapshot->context, epoch);
 }
 
-/* ---- receiving --------------------------------------------------------------------------------- */
+/* ---- receiving ---------------------------------------------------------------------------------
+ */
 
 /* Each kind travels in one direction: from the initiator it names, to it, or between members. */
 static bool direction_fits(const struct snapshot *snapshot, const char *peer,
@@ -143,10 +158,13 @@ static bool direction_fits(const struct snapshot *snapshot, const char *peer,
     switch (message->kind) {
         case SNAPSHOT_PREPARE:
         case SNAPSHOT_COMMIT:
-        case SNAPSHOT_ABORT: return strcmp(message->cut.initiator, peer) == 0;
+        case SNAPSHOT_ABORT:
+            return strcmp(message->cut.initiator, peer) == 0;
         case SNAPSHOT_START:
-        case SNAPSHOT_MARKER: return !snapshot_is_self(snapshot, peer);
-        default: return snapshot_is_self(snapshot, message->cut.initiator);
+        case SNAPSHOT_MARKER:
+            return !snapshot_is_self(snapshot, peer);
+        default:
+            return snapshot_is_self(snapshot, message->cut.initiator);
     }
 }
 
@@ -163,16 +181,25 @@ static tr_status dispatch(struct snapshot *snapshot, uint64_t now_ns, const char
             return snapshot_initiator_confirm(snapshot, now_ns, peer, message, error);
         case SNAPSHOT_REFUSE:
             return snapshot_initiator_refuse(snapshot, now_ns, peer, message, error);
-        case SNAPSHOT_START: return snapshot_member_start(snapshot, now_ns, peer, message, error);
-        case SNAPSHOT_MARKER: return snapshot_member_marker(snapshot, now_ns, peer, message, error);
-        case SNAPSHOT_REPORT: return snapshot_initiator_report(snapshot, peer, message, error);
-        case SNAPSHOT_VOTE: return snapshot_initiator_vote(snapshot, now_ns, peer, message, error);
-        case SNAPSHOT_FAIL: return snapshot_initiator_fail(snapshot, now_ns, peer, message, error);
-        case SNAPSHOT_COMMIT: return snapshot_member_commit(snapshot, message, error);
-        case SNAPSHOT_ABORT: snapshot_member_abort(snapshot, message); return TR_OK;
+        case SNAPSHOT_START:
+            return snapshot_member_start(snapshot, now_ns, peer, message, error);
+        case SNAPSHOT_MARKER:
+            return snapshot_member_marker(snapshot, now_ns, peer, message, error);
+        case SNAPSHOT_REPORT:
+            return snapshot_initiator_report(snapshot, peer, message, error);
+        case SNAPSHOT_VOTE:
+            return snapshot_initiator_vote(snapshot, now_ns, peer, message, error);
+        case SNAPSHOT_FAIL:
+            return snapshot_initiator_fail(snapshot, now_ns, peer, message, error);
+        case SNAPSHOT_COMMIT:
+            return snapshot_member_commit(snapshot, message, error);
+        case SNAPSHOT_ABORT:
+            snapshot_member_abort(snapshot, message);
+            return TR_OK;
         case SNAPSHOT_QUERY:
             return snapshot_doubt_query(snapshot, now_ns, peer, &message->cut, error);
-        case SNAPSHOT_KIND_COUNT: break;
+        case SNAPSHOT_KIND_COUNT:
+            break;
     }
     return TR_EINTERNAL; /* decoding lets no other kind through */
 }
@@ -217,7 +244,8 @@ tr_status snapshot_receive(struct snapshot *snapshot, uint64_t now_ns, const cha
     return status;
 }
 
-/* ---- the other inputs -------------------------------------------------------------------------- */
+/* ---- the other inputs --------------------------------------------------------------------------
+ */
 
 void snapshot_part_found(struct snapshot *snapshot, uint64_t epoch, const char *initiator) {
     snapshot_cut cut;
@@ -386,7 +414,8 @@ void snapshot_stop(struct snapshot *snapshot, uint64_t now_ns) {
     settle(snapshot, now_ns);
 }
 
-/* ---- questions --------------------------------------------------------------------------------- */
+/* ---- questions ---------------------------------------------------------------------------------
+ */
 
 uint64_t snapshot_epoch(const struct snapshot *snapshot) {
     return snapshot->epoch;

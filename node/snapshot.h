@@ -68,7 +68,8 @@ typedef struct snapshot_result {
     uint64_t actors;
     uint64_t in_flight; /* messages in all parts */
     uint64_t bytes;     /* of all parts */
-    uint64_t duration_ns; /* from its first prepare to this call; in `done`, to the manifest's end */
+    uint64_t
+        duration_ns; /* from its first prepare to this call; in `done`, to the manifest's end */
     const snapshot_part *parts;
     size_t parts_count; /* nodes */
     const snapshot_link *links;
@@ -124,8 +125,9 @@ typedef struct snapshot_ops {
      * (handled or set aside before the cut) and how many are recorded. Called after token_done. */
     void (*link_counts)(void *context, const char *peer, uint64_t epoch, uint64_t *received,
                         uint64_t *recorded);
-    /* Recording is complete: writes trailer (`links`: those that end here, sorted by from) and makes
-     * the part durable under its name. Answer: snapshot_part_durable or snapshot_part_failed. */
+    /* Recording is complete: writes trailer (`links`: those that end here, sorted by from) and
+     * makes the part durable under its name. Answer: snapshot_part_durable or snapshot_part_failed.
+     */
     void (*finish_part)(void *context, const snapshot_cut *cut, const snapshot_link *links,
                         size_t links_count);
     /* The part is not needed: stops its recording if that runs (what is still older then turns
@@ -151,12 +153,12 @@ typedef struct snapshot_ops {
 
 /* Zero fields take the defaults in brackets. */
 typedef struct snapshot_options {
-    const char *name;     /* [required] this node; copied */
-    uint64_t incarnation; /* [required] this life */
-    uint64_t floor;       /* [0] what save_floor last made durable, in any life */
-    uint64_t retry_ns;    /* [50 ms] before views are compared again */
-    uint64_t poll_ns;     /* [1 ms] between polls of all_red and token_done */
-    uint64_t progress_ns; /* [250 ms] between progress reports to the initiator */
+    const char *name;        /* [required] this node; copied */
+    uint64_t incarnation;    /* [required] this life */
+    uint64_t floor;          /* [0] what save_floor last made durable, in any life */
+    uint64_t retry_ns;       /* [50 ms] before views are compared again */
+    uint64_t poll_ns;        /* [1 ms] between polls of all_red and token_done */
+    uint64_t progress_ns;    /* [250 ms] between progress reports to the initiator */
     const snapshot_ops *ops; /* [required] outlives the machine, as does context */
     void *context;
 } snapshot_options;
@@ -165,10 +167,12 @@ typedef struct snapshot_options {
 struct snapshot *snapshot_new(const snapshot_options *options);
 void snapshot_free(struct snapshot *snapshot);
 
-/* ---- inputs: `now_ns` is a monotonic time ----------------------------------------------------- */
+/* ---- inputs: `now_ns` is a monotonic time -----------------------------------------------------
+ */
 
 /* Before sessions come up: a part of an earlier life is on disk without a manifest. It is kept
- * until its initiator, or the initiator's next life, has answered; then keep_part or discard_part. */
+ * until its initiator, or the initiator's next life, has answered; then keep_part or discard_part.
+ */
 void snapshot_part_found(struct snapshot *snapshot, uint64_t epoch, const char *initiator);
 
 /* Asks for a snapshot of the cluster. `request` comes back in `done`, always and exactly once when
@@ -184,15 +188,15 @@ tr_status snapshot_request(struct snapshot *snapshot, uint64_t now_ns, uint64_t 
 tr_status snapshot_receive(struct snapshot *snapshot, uint64_t now_ns, const char *peer,
                            const uint8_t *bytes, size_t size, tr_error *error);
 
-/* Polls, retries and times out; call it at snapshot_deadline, and as often before as it pleases (for
- * instance when an actor turned). */
+/* Polls, retries and times out; call it at snapshot_deadline, and as often before as it pleases
+ * (for instance when an actor turned). */
 void snapshot_step(struct snapshot *snapshot, uint64_t now_ns);
 
 /* When the next snapshot_step is wanted; UINT64_MAX: not before the next input. */
 uint64_t snapshot_deadline(const struct snapshot *snapshot);
 
-/* A session with `peer` is up, whose HELLO carried `peer_epoch` as its E; before any message of that
- * session is passed in or filed. */
+/* A session with `peer` is up, whose HELLO carried `peer_epoch` as its E; before any message of
+ * that session is passed in or filed. */
 void snapshot_session_up(struct snapshot *snapshot, uint64_t now_ns, const char *peer,
                          uint64_t peer_epoch);
 
@@ -236,7 +240,8 @@ void snapshot_floor_saved(struct snapshot *snapshot, uint64_t now_ns, uint64_t e
  * TR_ECLOSED. A voted part stays in doubt. Later inputs only answer questions. */
 void snapshot_stop(struct snapshot *snapshot, uint64_t now_ns);
 
-/* ---- questions -------------------------------------------------------------------------------- */
+/* ---- questions --------------------------------------------------------------------------------
+ */
 
 /* The node's E, as last given to begin or move_epoch; HELLO carries it. */
 uint64_t snapshot_epoch(const struct snapshot *snapshot);

@@ -54,7 +54,8 @@ static void must_commit_again(struct rig *rig) {
     cr_assert(eq(int, rig->nodes[0].status, TR_OK), "%s", rig->nodes[0].error.message);
 }
 
-/* ---- reasons ----------------------------------------------------------------------------------- */
+/* ---- reasons -----------------------------------------------------------------------------------
+ */
 
 Test(snapshot_abort, lost_member_aborts_everywhere) {
     struct rig *rig = half_way();
@@ -241,7 +242,8 @@ Test(snapshot_abort, newer_colour_in_the_middle_ends_the_membership) {
     rig_free(rig);
 }
 
-/* ---- the outcome ------------------------------------------------------------------------------- */
+/* ---- the outcome -------------------------------------------------------------------------------
+ */
 
 Test(snapshot_abort, member_that_loses_the_initiator_before_its_vote_aborts_alone) {
     struct rig *rig = half_way();
@@ -361,7 +363,8 @@ Test(snapshot_abort, several_doubts_are_asked_one_at_a_time) {
     rig_free(rig);
 }
 
-/* ---- bytes that no correct peer sends ---------------------------------------------------------- */
+/* ---- bytes that no correct peer sends ----------------------------------------------------------
+ */
 
 /* Messages that decode, but cannot come at this point: refused, and nothing has changed. */
 static void must_be_refused(struct rig *rig, int to, int from, struct snapshot_message *message) {

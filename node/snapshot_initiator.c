@@ -20,12 +20,18 @@ enum { ATTEMPTS_SLOWER_MAX = 8, JITTER_STEPS = 16 };
 
 static bool stage_follows(snapshot_stage from, snapshot_stage to) {
     switch (to) {
-        case SNAPSHOT_NO_REQUEST: return from == SNAPSHOT_WAITING;
-        case SNAPSHOT_WAITING: return true; /* a wish came, an attempt ended */
-        case SNAPSHOT_NUMBERING: return from == SNAPSHOT_WAITING;
-        case SNAPSHOT_PREPARING: return from == SNAPSHOT_NUMBERING;
-        case SNAPSHOT_RUNNING: return from == SNAPSHOT_PREPARING;
-        case SNAPSHOT_COMMITTING: return from == SNAPSHOT_RUNNING;
+        case SNAPSHOT_NO_REQUEST:
+            return from == SNAPSHOT_WAITING;
+        case SNAPSHOT_WAITING:
+            return true; /* a wish came, an attempt ended */
+        case SNAPSHOT_NUMBERING:
+            return from == SNAPSHOT_WAITING;
+        case SNAPSHOT_PREPARING:
+            return from == SNAPSHOT_NUMBERING;
+        case SNAPSHOT_RUNNING:
+            return from == SNAPSHOT_PREPARING;
+        case SNAPSHOT_COMMITTING:
+            return from == SNAPSHOT_RUNNING;
     }
     return false;
 }
@@ -57,7 +63,8 @@ void snapshot_initiator_clear(struct snapshot *snapshot) {
     snapshot_view_fini(&candidate->view);
 }
 
-/* ---- the end of an attempt and of a wish ------------------------------------------------------- */
+/* ---- the end of an attempt and of a wish -------------------------------------------------------
+ */
 
 static void remove_wish(struct snapshot_candidacy *candidate, uint32_t place) {
     candidate->wishes_count--;
@@ -88,12 +95,18 @@ static tr_status status_of(enum snapshot_reason reason) {
 static const char *hint_of(enum snapshot_reason reason) {
     switch (reason) {
         case SNAPSHOT_MEMBER_LOST:
-        case SNAPSHOT_SESSION_ENDED: return "try again once all members are up";
-        case SNAPSHOT_TIMEOUT: return "a handler that runs long holds its actor; allow more time";
-        case SNAPSHOT_DISK_FULL: return "free space in that node's snapshot folder";
-        case SNAPSHOT_DISK_ERROR: return "look at that node's log and snapshot folder";
-        case SNAPSHOT_COUNTS_DIFFER: return "this is a defect of troupe: keep the nodes' logs";
-        default: return NULL;
+        case SNAPSHOT_SESSION_ENDED:
+            return "try again once all members are up";
+        case SNAPSHOT_TIMEOUT:
+            return "a handler that runs long holds its actor; allow more time";
+        case SNAPSHOT_DISK_FULL:
+            return "free space in that node's snapshot folder";
+        case SNAPSHOT_DISK_ERROR:
+            return "look at that node's log and snapshot folder";
+        case SNAPSHOT_COUNTS_DIFFER:
+            return "this is a defect of troupe: keep the nodes' logs";
+        default:
+            return NULL;
     }
 }
 
@@ -145,7 +158,8 @@ void snapshot_initiator_abort(struct snapshot *snapshot, uint64_t now_ns,
     end_wish(snapshot, error.status, NULL, &error);
 }
 
-/* ---- number and prepare ------------------------------------------------------------------------ */
+/* ---- number and prepare ------------------------------------------------------------------------
+ */
 
 /* True when a snapshot of this view can be taken; else `text` says why not. */
 static bool view_complete(const struct snapshot *snapshot, const struct snapshot_view *view,
@@ -283,8 +297,7 @@ tr_status snapshot_initiator_refuse(struct snapshot *snapshot, uint64_t now_ns, 
                                     const struct snapshot_message *message, tr_error *error) {
     if (!snapshot_initiator_runs(snapshot, &message->cut)) return TR_OK;
     struct snapshot_ballot *ballot = ballot_of(snapshot, peer);
-    bool known =
-        message->reason == SNAPSHOT_OVERTAKEN || message->reason == SNAPSHOT_VIEWS_DIFFER;
+    bool known = message->reason == SNAPSHOT_OVERTAKEN || message->reason == SNAPSHOT_VIEWS_DIFFER;
     if (ballot == NULL || ballot->confirmed || !known ||
         snapshot->candidate.stage != SNAPSHOT_PREPARING) {
         return misplaced(message, peer, error);
@@ -294,7 +307,8 @@ tr_status snapshot_initiator_refuse(struct snapshot *snapshot, uint64_t now_ns, 
     return TR_OK;
 }
 
-/* ---- votes and the manifest -------------------------------------------------------------------- */
+/* ---- votes and the manifest --------------------------------------------------------------------
+ */
 
 tr_status snapshot_initiator_report(struct snapshot *snapshot, const char *peer,
                                     const struct snapshot_message *message, tr_error *error) {
@@ -456,7 +470,8 @@ void snapshot_initiator_commit(struct snapshot *snapshot, uint64_t now_ns, const
     end_wish(snapshot, TR_OK, &candidate->result, NULL);
 }
 
-/* ---- losses and time --------------------------------------------------------------------------- */
+/* ---- losses and time ---------------------------------------------------------------------------
+ */
 
 void snapshot_initiator_peer_lost(struct snapshot *snapshot, uint64_t now_ns, const char *peer,
                                   enum snapshot_reason reason, const char *text) {
@@ -568,8 +583,7 @@ uint64_t snapshot_initiator_deadline(const struct snapshot *snapshot) {
         uint64_t each = candidate->wishes[i].deadline_ns;
         if (each < deadline) deadline = each;
     }
-    bool retries =
-        candidate->stage == SNAPSHOT_WAITING && snapshot->member.phase == SNAPSHOT_IDLE;
+    bool retries = candidate->stage == SNAPSHOT_WAITING && snapshot->member.phase == SNAPSHOT_IDLE;
     if (retries && candidate->retry_ns < deadline) deadline = candidate->retry_ns;
     return deadline;
 }

@@ -68,7 +68,8 @@ void snapshot_member_fail(struct snapshot *snapshot, enum snapshot_reason reason
     snapshot_post(snapshot, fail.cut.initiator, &fail);
 }
 
-/* ---- the promise ------------------------------------------------------------------------------- */
+/* ---- the promise -------------------------------------------------------------------------------
+ */
 
 static void refuse(struct snapshot *snapshot, const snapshot_cut *cut, enum snapshot_reason reason,
                    const char *text) {
@@ -224,7 +225,8 @@ void snapshot_member_check_view(struct snapshot *snapshot) {
     snapshot_view_fini(&now);
 }
 
-/* ---- start and markers ------------------------------------------------------------------------- */
+/* ---- start and markers -------------------------------------------------------------------------
+ */
 
 static void post_to_others(struct snapshot *snapshot, const struct snapshot_message *message) {
     const struct snapshot_view *view = &snapshot->member.view;
@@ -261,15 +263,15 @@ tr_status snapshot_member_start(struct snapshot *snapshot, uint64_t now_ns, cons
         return TR_OK;
     }
     size_t place = snapshot_view_find(&member->view, peer);
-    bool early = member->phase == SNAPSHOT_PROMISED &&
-                 snapshot_is_self(snapshot, message->cut.initiator);
+    bool early =
+        member->phase == SNAPSHOT_PROMISED && snapshot_is_self(snapshot, message->cut.initiator);
     if (place == SIZE_MAX || early || member->peers[place].started ||
         !snapshot_view_same_lives(&member->view, &message->view)) {
         return error_set(error, TR_EDATA, NULL, "%s: start from %s is %s", message->cut.id, peer,
-                         place == SIZE_MAX             ? "from no member"
-                         : early                       ? "too early"
+                         place == SIZE_MAX              ? "from no member"
+                         : early                        ? "too early"
                          : member->peers[place].started ? "a second one"
-                                                       : "for other members");
+                                                        : "for other members");
     }
     if (member->phase == SNAPSHOT_PROMISED) snapshot_member_begin(snapshot, now_ns);
     member->peers[place].started = true;
@@ -333,7 +335,8 @@ static void send_markers(struct snapshot *snapshot, uint64_t now_ns) {
     check_markers(snapshot, now_ns);
 }
 
-/* ---- token, part and vote ---------------------------------------------------------------------- */
+/* ---- token, part and vote ----------------------------------------------------------------------
+ */
 
 static void name_link(snapshot_link *link, const char *from, const char *to) {
     memcpy(link->from, from, strlen(from) + 1);
@@ -397,7 +400,8 @@ void snapshot_member_durable(struct snapshot *snapshot, const snapshot_part *par
     snapshot_message_fini(&vote);
 }
 
-/* ---- the end ----------------------------------------------------------------------------------- */
+/* ---- the end -----------------------------------------------------------------------------------
+ */
 
 tr_status snapshot_member_commit(struct snapshot *snapshot, const struct snapshot_message *message,
                                  tr_error *error) {

@@ -75,8 +75,7 @@ void snapshot_view_add(struct snapshot_view *view, const char *name, uint64_t in
     }
     if (view->count == view->capacity) {
         view->capacity = view->capacity == 0 ? 8 : view->capacity * 2;
-        view->members =
-            mem_realloc_array(view->members, view->capacity, sizeof view->members[0]);
+        view->members = mem_realloc_array(view->members, view->capacity, sizeof view->members[0]);
     }
     size_t place = place_of(view, name);
     struct snapshot_member *member = &view->members[place];

@@ -64,6 +64,7 @@ enum sample_fault {
     SAMPLE_LINK_OF_NOBODY,  /* a message over a link with no member */
     SAMPLE_FOREIGN_ACTOR,   /* of another node's space */
     SAMPLE_FOREIGN_TARGET,  /* a message that belongs elsewhere */
+    SAMPLE_OUT_OF_ORDER,    /* two messages of one sender to one target, the later one first */
     SAMPLE_BODY_MALFORMED,  /* a state that is not of its record */
     SAMPLE_RECORD_UNKNOWN,  /* a state of a record that the part does not describe */
 };
@@ -236,6 +237,22 @@ static inline void sample_put_message(struct sample *sample, part_chunk *chunk, 
     buffer_fini(&scratch);
 }
 
+/* A message between the two accounts of n1, which went over no link. */
+static inline void sample_put_local(struct sample *sample, part_chunk *chunk, uint64_t order,
+                                    uint64_t id, uint64_t epoch) {
+    struct sample_deposit body = {1};
+    struct buffer scratch = {0};
+    part_message message = {.to = sample_pid(1, 1),
+                            .order = order,
+                            .from = sample_pid(1, 2),
+                            .id = id,
+                            .colour = epoch - 1,
+                            .record = sample->deposit->id};
+    message.body = sample_value(&scratch, sample->deposit, &body);
+    part_encode_message(chunk, sample_space(1), &message);
+    buffer_fini(&scratch);
+}
+
 /* Appends everything of one node: in two chunks, as two workers would. */
 static inline void sample_put_items(struct sample *sample, part_writer *writer, unsigned node,
                                     uint64_t epoch) {
@@ -253,6 +270,10 @@ static inline void sample_put_items(struct sample *sample, part_writer *writer, 
     }
     if (sample->fault == SAMPLE_MESSAGE_UNCOUNTED && node == 1) {
         sample_put_message(sample, &chunk, node, 2, 70, epoch);
+    }
+    if (sample->fault == SAMPLE_OUT_OF_ORDER && node == 1) {
+        sample_put_local(sample, &chunk, 81, 80, epoch);
+        sample_put_local(sample, &chunk, 80, 81, epoch);
     }
     part_writer_append(writer, &chunk);
 }

@@ -123,7 +123,8 @@ struct snapshot {
     struct buffer scratch; /* the message being encoded */
 };
 
-/* ---- snapshot.c -------------------------------------------------------------------------------- */
+/* ---- snapshot.c --------------------------------------------------------------------------------
+ */
 
 /* True when `name` is this node. */
 bool snapshot_is_self(const struct snapshot *snapshot, const char *name);
@@ -141,28 +142,30 @@ void snapshot_view_now(struct snapshot *snapshot, struct snapshot_view *view_out
 /* Raises E without recording, when `epoch` is above it; ends a membership that this overtakes. */
 void snapshot_raise_epoch(struct snapshot *snapshot, uint64_t epoch);
 
-/* ---- snapshot_member.c ------------------------------------------------------------------------- */
+/* ---- snapshot_member.c -------------------------------------------------------------------------
+ */
 
 /* Messages from peers, already decoded. TR_EDATA: impossible from a correct peer. */
 tr_status snapshot_member_prepare(struct snapshot *snapshot, uint64_t now_ns, const char *peer,
-                         struct snapshot_message *message, tr_error *error);
+                                  struct snapshot_message *message, tr_error *error);
 tr_status snapshot_member_start(struct snapshot *snapshot, uint64_t now_ns, const char *peer,
-                       const struct snapshot_message *message, tr_error *error);
+                                const struct snapshot_message *message, tr_error *error);
 tr_status snapshot_member_marker(struct snapshot *snapshot, uint64_t now_ns, const char *peer,
-                        const struct snapshot_message *message, tr_error *error);
+                                 const struct snapshot_message *message, tr_error *error);
 tr_status snapshot_member_commit(struct snapshot *snapshot, const struct snapshot_message *message,
-                        tr_error *error);
+                                 tr_error *error);
 void snapshot_member_abort(struct snapshot *snapshot, const struct snapshot_message *message);
 
 /* Promises the cut; takes the view. The caller has checked that it may. */
-void snapshot_member_promise(struct snapshot *snapshot, const snapshot_cut *cut, struct snapshot_view *view);
+void snapshot_member_promise(struct snapshot *snapshot, const snapshot_cut *cut,
+                             struct snapshot_view *view);
 
 /* Starts the promised cut: START on every link, then E, then the sweep. */
 void snapshot_member_begin(struct snapshot *snapshot, uint64_t now_ns);
 
 /* Ends the membership of `cut`, if it is that: the part stays, or goes. */
-void snapshot_member_keep(struct snapshot *snapshot, const snapshot_cut *cut, const uint8_t *manifest,
-                 size_t size);
+void snapshot_member_keep(struct snapshot *snapshot, const snapshot_cut *cut,
+                          const uint8_t *manifest, size_t size);
 void snapshot_member_discard(struct snapshot *snapshot, const snapshot_cut *cut);
 
 /* True when `cut` is the one this node is a member of. */
@@ -181,8 +184,8 @@ void snapshot_member_clear(struct snapshot *snapshot);
 void snapshot_member_fail(struct snapshot *snapshot, enum snapshot_reason reason, const char *text);
 
 /* The session with `peer` ended for one of two reasons. */
-void snapshot_member_peer_lost(struct snapshot *snapshot, const char *peer, enum snapshot_reason reason,
-                      const char *text);
+void snapshot_member_peer_lost(struct snapshot *snapshot, const char *peer,
+                               enum snapshot_reason reason, const char *text);
 
 /* Polls all_red or token_done when it is time. */
 void snapshot_member_poll(struct snapshot *snapshot, uint64_t now_ns);
@@ -196,18 +199,19 @@ bool snapshot_member_welcome(struct snapshot *snapshot, uint64_t now_ns);
 /* Forgets the numbers that wait: of one peer, or (NULL) all. */
 void snapshot_member_forget_suitors(struct snapshot *snapshot, const char *peer);
 
-/* ---- snapshot_initiator.c ---------------------------------------------------------------------- */
+/* ---- snapshot_initiator.c ----------------------------------------------------------------------
+ */
 
 tr_status snapshot_initiator_confirm(struct snapshot *snapshot, uint64_t now_ns, const char *peer,
-                            const struct snapshot_message *message, tr_error *error);
+                                     const struct snapshot_message *message, tr_error *error);
 tr_status snapshot_initiator_refuse(struct snapshot *snapshot, uint64_t now_ns, const char *peer,
-                           const struct snapshot_message *message, tr_error *error);
+                                    const struct snapshot_message *message, tr_error *error);
 tr_status snapshot_initiator_report(struct snapshot *snapshot, const char *peer,
-                           const struct snapshot_message *message, tr_error *error);
+                                    const struct snapshot_message *message, tr_error *error);
 tr_status snapshot_initiator_vote(struct snapshot *snapshot, uint64_t now_ns, const char *peer,
-                         struct snapshot_message *message, tr_error *error);
+                                  struct snapshot_message *message, tr_error *error);
 tr_status snapshot_initiator_fail(struct snapshot *snapshot, uint64_t now_ns, const char *peer,
-                         const struct snapshot_message *message, tr_error *error);
+                                  const struct snapshot_message *message, tr_error *error);
 
 /* Starts an attempt for the first wish when nothing stands in its way; true when it did. */
 bool snapshot_initiator_try(struct snapshot *snapshot, uint64_t now_ns);
@@ -217,15 +221,15 @@ void snapshot_initiator_ask_members(struct snapshot *snapshot, uint64_t now_ns);
 
 /* Gives up the present number (before the manifest): everywhere, and for good. Overtaken and
  * differing views are tried again later, anything else ends the first wish. */
-void snapshot_initiator_abort(struct snapshot *snapshot, uint64_t now_ns, enum snapshot_reason reason,
-                     const char *text);
+void snapshot_initiator_abort(struct snapshot *snapshot, uint64_t now_ns,
+                              enum snapshot_reason reason, const char *text);
 
 /* The manifest is durable: tells all, ends the first wish. */
 void snapshot_initiator_commit(struct snapshot *snapshot, uint64_t now_ns, const uint8_t *manifest,
-                      size_t size);
+                               size_t size);
 
 void snapshot_initiator_peer_lost(struct snapshot *snapshot, uint64_t now_ns, const char *peer,
-                         enum snapshot_reason reason, const char *text);
+                                  enum snapshot_reason reason, const char *text);
 
 /* Ends wishes whose time is over. */
 void snapshot_initiator_expire(struct snapshot *snapshot, uint64_t now_ns);
@@ -242,14 +246,15 @@ uint64_t snapshot_initiator_deadline(const struct snapshot *snapshot);
 /* True when `cut` is the one under way here. */
 bool snapshot_initiator_runs(const struct snapshot *snapshot, const snapshot_cut *cut);
 
-/* ---- snapshot_doubt.c -------------------------------------------------------------------------- */
+/* ---- snapshot_doubt.c --------------------------------------------------------------------------
+ */
 
 /* The part of `cut` is durable and its initiator cannot be heard. */
 void snapshot_doubt_add(struct snapshot *snapshot, const snapshot_cut *cut);
 
 /* The initiator has answered; nothing when `cut` is not in doubt. */
 void snapshot_doubt_answer(struct snapshot *snapshot, const snapshot_cut *cut, bool committed,
-                  const uint8_t *manifest, size_t size);
+                           const uint8_t *manifest, size_t size);
 
 /* Asks the initiator `name` about the oldest of its parts in doubt, one question at a time. */
 void snapshot_doubt_ask(struct snapshot *snapshot, const char *name);
@@ -259,11 +264,11 @@ void snapshot_doubt_peer_lost(struct snapshot *snapshot, const char *peer);
 
 /* A voter's question. */
 tr_status snapshot_doubt_query(struct snapshot *snapshot, uint64_t now_ns, const char *peer,
-                      const snapshot_cut *cut, tr_error *error);
+                               const snapshot_cut *cut, tr_error *error);
 
 /* Answers all voters that wait for this cut. */
-void snapshot_doubt_found(struct snapshot *snapshot, uint64_t epoch, bool exists, const uint8_t *manifest,
-                 size_t size);
+void snapshot_doubt_found(struct snapshot *snapshot, uint64_t epoch, bool exists,
+                          const uint8_t *manifest, size_t size);
 
 void snapshot_doubt_clear(struct snapshot *snapshot);
 

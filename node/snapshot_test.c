@@ -22,7 +22,8 @@ static bool in_order(const char *text, const char *first, const char *second) {
     return a != NULL && b != NULL && a < b;
 }
 
-/* ---- names ------------------------------------------------------------------------------------- */
+/* ---- names -------------------------------------------------------------------------------------
+ */
 
 Test(snapshot, id_names_counter_and_initiator) {
     snapshot_cut cut;
@@ -54,7 +55,8 @@ Test(snapshot, id_of_a_long_name_fits_and_stays_distinct) {
     cr_assert(ne(str, cut_a.id, cut_b.id));
 }
 
-/* ---- commits ----------------------------------------------------------------------------------- */
+/* ---- commits -----------------------------------------------------------------------------------
+ */
 
 Test(snapshot, one_node_alone_commits) {
     struct rig *rig = rig_new(1, NULL);
@@ -121,7 +123,8 @@ Test(snapshot, numbers_grow_whoever_takes_them) {
     rig_free(rig);
 }
 
-/* ---- orders ------------------------------------------------------------------------------------ */
+/* ---- orders ------------------------------------------------------------------------------------
+ */
 
 /* A worker that sees E may send red at once; START must stand in front of that on every link. */
 Test(snapshot, start_is_queued_on_every_link_before_e_moves) {
@@ -208,7 +211,8 @@ Test(snapshot, numbers_start_above_the_floor_of_earlier_lives) {
     rig_free(rig);
 }
 
-/* ---- promises ---------------------------------------------------------------------------------- */
+/* ---- promises ----------------------------------------------------------------------------------
+ */
 
 Test(snapshot, admission_is_frozen_from_the_promise_to_the_end) {
     struct rig *rig = rig_new(2, NULL);
@@ -275,7 +279,8 @@ Test(snapshot, node_outside_a_cluster_waits_and_says_so) {
     rig_free(rig);
 }
 
-/* ---- several initiators ------------------------------------------------------------------------ */
+/* ---- several initiators ------------------------------------------------------------------------
+ */
 
 Test(snapshot, two_initiators_at_the_same_time_both_commit) {
     struct rig *rig = rig_new(3, NULL);
@@ -371,7 +376,8 @@ Test(snapshot, names_with_the_same_bits_still_take_turns) {
     rig_free(rig);
 }
 
-/* ---- several requests -------------------------------------------------------------------------- */
+/* ---- several requests --------------------------------------------------------------------------
+ */
 
 Test(snapshot, second_request_waits_for_the_first) {
     struct rig *rig = rig_new(2, NULL);
@@ -424,7 +430,8 @@ Test(snapshot, waiting_request_times_out_on_its_own) {
     rig_free(rig);
 }
 
-/* ---- E ----------------------------------------------------------------------------------------- */
+/* ---- E -----------------------------------------------------------------------------------------
+ */
 
 Test(snapshot, higher_colour_moves_e_without_recording) {
     struct rig *rig = rig_new(2, NULL);
@@ -470,7 +477,8 @@ Test(snapshot, start_of_a_number_that_is_over_only_moves_e) {
     rig_free(rig);
 }
 
-/* ---- progress ---------------------------------------------------------------------------------- */
+/* ---- progress ----------------------------------------------------------------------------------
+ */
 
 Test(snapshot, progress_adds_up_at_the_initiator) {
     struct rig *rig = rig_new(3, NULL);

@@ -13,6 +13,7 @@
 #include "node/base/random.h"
 #include "node/snapshot.h"
 
+enum { TOY_DISK_NS = 800 * 1000 }; /* a write takes up to that */
 enum { TOY_NODES_MAX = 5, TOY_US = 1000, TOY_MS = 1000 * TOY_US };
 enum { TOY_NOBODY = -1, TOY_NEVER = -1 };
 
@@ -106,7 +107,7 @@ struct toy_manifest {
 
 struct toy_node {
     int index;
-    char name[8];
+    char name[16];
     bool alive;
     uint64_t incarnation;
     struct snapshot *machine;
@@ -186,6 +187,9 @@ void toy_blame(struct toy_cluster *cluster, const char *format, ...)
 /* What the files of the toy share. */
 bool toy_chance(struct toy_cluster *cluster, unsigned percent);
 size_t toy_below(struct toy_cluster *cluster, size_t bound);
+struct toy_event *toy_event_new(struct toy_cluster *cluster, enum toy_event_kind kind, int node,
+                                int peer);
+void toy_queue(struct toy_cluster *cluster, struct toy_event *event);
 /* Queues an event of the node's (and the peer's, if any) present life, up to `spread_ns` from now.
  */
 struct toy_event *toy_later(struct toy_cluster *cluster, enum toy_event_kind kind, int node,

@@ -12,6 +12,7 @@
 
 #include "node/base/error.h"
 #include "node/base/memory.h"
+#include "node/message.h"
 #include "node/part_reader.h"
 #include "node/snapshot_store.h"
 
@@ -28,17 +29,28 @@ struct keys {
     size_t capacity;
 };
 
+/* An ordinary message: those of one sender to one target stand in the order they were sent. */
+struct ordered {
+    tr_pid to;
+    tr_pid from;
+    uint64_t order;
+    uint64_t id;
+};
+
 struct verification {
     const storage_files *files;
     const char *const *directories;
     const struct manifest *manifest;
     const manifest_member *member; /* whose part is read */
     part_reader *reader;
-    struct keys actors;   /* of all parts */
-    struct keys messages; /* of all parts: sender and id */
-    struct keys orders;   /* of this part: target and order */
-    uint64_t *counted;    /* of this part, by member: messages that came from it */
-    uint64_t *sessions;   /* by member and peer: the session its part names */
+    struct keys actors;      /* of all parts */
+    struct keys messages;    /* of all parts: sender and id */
+    struct keys orders;      /* of this part: target and order */
+    struct ordered *ordered; /* of this part */
+    size_t ordered_count;
+    size_t ordered_capacity;
+    uint64_t *counted;  /* of this part, by member: messages that came from it */
+    uint64_t *sessions; /* by member and peer: the session its part names */
     tr_error *error;
 };
 
@@ -96,6 +108,61 @@ static tr_status check_once(struct verification *verification, struct keys *keys
                      twice->number);
 }
 
+/* ---- order ----------------------------------------------------------------------------------- */
+
+/* Notes a message if it is an ordinary one: replies, control and dead letters may overtake. */
+static void ordered_add(struct verification *verification, const part_message *message) {
+    if (message->kind != MESSAGE_USER || (message->flags & (MESSAGE_REPLY | MESSAGE_EXEMPT)) != 0 ||
+        message->reason.data != NULL) {
+        return;
+    }
+    if (verification->ordered_count == verification->ordered_capacity) {
+        size_t capacity = verification->ordered_capacity;
+        verification->ordered_capacity = capacity == 0 ? 64 : 2 * capacity;
+        verification->ordered = mem_realloc_array(
+            verification->ordered, verification->ordered_capacity, sizeof verification->ordered[0]);
+    }
+    verification->ordered[verification->ordered_count++] =
+        (struct ordered){message->to, message->from, message->order, message->id};
+}
+
+static int compare_pids(tr_pid a, tr_pid b) {
+    int order = compare(a.space, b.space);
+    if (order == 0) order = compare(a.slot, b.slot);
+    return order != 0 ? order : compare(a.generation, b.generation);
+}
+
+static int compare_pairs(const struct ordered *one, const struct ordered *two) {
+    int order = compare_pids(one->to, two->to);
+    return order != 0 ? order : compare_pids(one->from, two->from);
+}
+
+static int ordered_order(const void *a, const void *b) {
+    const struct ordered *one = a;
+    const struct ordered *two = b;
+    int order = compare_pairs(one, two);
+    return order != 0 ? order : compare(one->order, two->order);
+}
+
+/* I7: each message is in it in order. */
+static tr_status check_order(struct verification *verification) {
+    struct ordered *all = verification->ordered;
+    size_t count = verification->ordered_count;
+    if (count > 1) qsort(all, count, sizeof all[0], ordered_order);
+    for (size_t i = 1; i < count; i++) {
+        if (compare_pairs(&all[i - 1], &all[i]) != 0 || all[i - 1].id < all[i].id) continue;
+        char from[TR_PID_TEXT_MAX];
+        char to[TR_PID_TEXT_MAX];
+        return error_set(verification->error, TR_ECHECK, "this cut is not consistent",
+                         "%s: from %s to %s: message %" PRIu64 " stands before %" PRIu64,
+                         part_reader_path(verification->reader),
+                         manifest_pid_text(verification->manifest, all[i].from, from, sizeof from),
+                         manifest_pid_text(verification->manifest, all[i].to, to, sizeof to),
+                         all[i - 1].id, all[i].id);
+    }
+    return TR_OK;
+}
+
 /* ---- one part -------------------------------------------------------------------------------- */
 
 static tr_status fail_item(struct verification *verification, const part_item *item,
@@ -143,7 +210,10 @@ static tr_status check_message(struct verification *verification, const part_ite
         verification->counted[from]++;
     }
     bool named = message->id != 0 && !tr_pid_is_none(message->from);
-    if (named) keys_add(&verification->messages, message->from, message->id);
+    if (named) {
+        keys_add(&verification->messages, message->from, message->id);
+        ordered_add(verification, message);
+    }
     keys_add(&verification->orders, message->to, message->order);
     return TR_OK;
 }
@@ -207,9 +277,11 @@ static tr_status check_part(struct verification *verification) {
     for (uint32_t i = 0; i < manifest->link_count && status == TR_OK; i++) {
         status = check_link(verification, &manifest->links[i]);
     }
-    if (status != TR_OK) return status;
-    return check_once(verification, &verification->orders, "a message for", "order",
-                      part_reader_path(verification->reader));
+    if (status == TR_OK) {
+        status = check_once(verification, &verification->orders, "a message for", "order",
+                            part_reader_path(verification->reader));
+    }
+    return status == TR_OK ? check_order(verification) : status;
 }
 
 static tr_status read_part(struct verification *verification) {
@@ -234,6 +306,7 @@ static tr_status verify_part(struct verification *verification, const manifest_m
     if (status != TR_OK) return status;
     verification->member = member;
     verification->orders.count = 0;
+    verification->ordered_count = 0;
     memset(verification->counted, 0, manifest->member_count * sizeof verification->counted[0]);
     status = part_reader_open(verification->files, path, manifest, member, &verification->reader,
                               verification->error);
@@ -324,6 +397,7 @@ tr_status snapshot_verify(const storage_files *files, const char *const *directo
     keys_fini(&verification.actors);
     keys_fini(&verification.messages);
     keys_fini(&verification.orders);
+    mem_free(verification.ordered);
     mem_free(verification.counted);
     mem_free(verification.sessions);
     if (status == TR_OK && manifest_out != NULL) {

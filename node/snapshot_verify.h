@@ -3,8 +3,9 @@
  *
  * Everything that can be seen from outside is checked: the manifest's signature, every digest
  * before the bytes under it are decoded, the form of every item, every body against its record,
- * the totals, each actor and message at most once, colours older than the cut, and I8 on every
- * link with three counts of different origin. Programs and the storage thread call it; blocking.
+ * the totals, each actor and message at most once and in order, colours older than the cut, and I8
+ * on every link with three counts of different origin. Programs and the storage thread call it;
+ * blocking.
  */
 #ifndef TROUPE_SNAPSHOT_VERIFY_H
 #define TROUPE_SNAPSHOT_VERIFY_H

@@ -164,6 +164,7 @@ Test(snapshot_verify,
         {SAMPLE_LINK_OF_NOBODY, TR_ECHECK, "a link that does not exist"},
         {SAMPLE_FOREIGN_ACTOR, TR_ECHECK, "another node's space"},
         {SAMPLE_FOREIGN_TARGET, TR_ECHECK, "for another node's actor"},
+        {SAMPLE_OUT_OF_ORDER, TR_ECHECK, "from n1/2.1 to n1/1.1: message 81 stands before 80"},
         {SAMPLE_BODY_MALFORMED, TR_EDATA, "n1.part, byte"},
         {SAMPLE_RECORD_UNKNOWN, TR_EDATA, "state: no record 77"},
     };

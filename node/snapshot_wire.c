@@ -43,7 +43,8 @@ void snapshot_message_fini(struct snapshot_message *message) {
     message->rows_count = 0;
 }
 
-/* ---- encode ----------------------------------------------------------------------------------- */
+/* ---- encode -----------------------------------------------------------------------------------
+ */
 
 static void pack_text(msgpack_packer *packer, const char *text) {
     size_t bytes = strlen(text);
@@ -100,19 +101,32 @@ static void pack_fields(msgpack_packer *packer, const struct snapshot_message *m
     switch (message->kind) {
         case SNAPSHOT_PREPARE:
         case SNAPSHOT_CONFIRM:
-        case SNAPSHOT_START: pack_view(packer, &message->view); break;
+        case SNAPSHOT_START:
+            pack_view(packer, &message->view);
+            break;
         case SNAPSHOT_REFUSE:
             pack_reason(packer, message);
             msgpack_pack_uint64(packer, message->floor);
             break;
-        case SNAPSHOT_MARKER: msgpack_pack_uint64(packer, message->older); break;
-        case SNAPSHOT_REPORT: pack_report(packer, message); break;
-        case SNAPSHOT_VOTE: pack_vote(packer, message); break;
+        case SNAPSHOT_MARKER:
+            msgpack_pack_uint64(packer, message->older);
+            break;
+        case SNAPSHOT_REPORT:
+            pack_report(packer, message);
+            break;
+        case SNAPSHOT_VOTE:
+            pack_vote(packer, message);
+            break;
         case SNAPSHOT_FAIL:
-        case SNAPSHOT_ABORT: pack_reason(packer, message); break;
-        case SNAPSHOT_COMMIT: pack_bytes(packer, message->manifest, message->manifest_bytes); break;
+        case SNAPSHOT_ABORT:
+            pack_reason(packer, message);
+            break;
+        case SNAPSHOT_COMMIT:
+            pack_bytes(packer, message->manifest, message->manifest_bytes);
+            break;
         case SNAPSHOT_QUERY:
-        case SNAPSHOT_KIND_COUNT: break;
+        case SNAPSHOT_KIND_COUNT:
+            break;
     }
 }
 
@@ -127,7 +141,8 @@ void snapshot_message_encode(const struct snapshot_message *message, struct buff
     pack_fields(&packer, message);
 }
 
-/* ---- decode ----------------------------------------------------------------------------------- */
+/* ---- decode -----------------------------------------------------------------------------------
+ */
 
 static bool take_view(struct cursor *cursor, struct snapshot_view *view) {
     uint32_t count = 0;
@@ -201,18 +216,26 @@ static bool take_fields(struct cursor *cursor, struct snapshot_message *message)
     switch (message->kind) {
         case SNAPSHOT_PREPARE:
         case SNAPSHOT_CONFIRM:
-        case SNAPSHOT_START: return take_view(cursor, &message->view);
+        case SNAPSHOT_START:
+            return take_view(cursor, &message->view);
         case SNAPSHOT_REFUSE:
             return take_reason(cursor, message) &&
                    cursor_uint(cursor, SNAPSHOT_EPOCH_MAX, &message->floor);
-        case SNAPSHOT_MARKER: return cursor_uint(cursor, UINT64_MAX, &message->older);
-        case SNAPSHOT_REPORT: return take_report(cursor, message);
-        case SNAPSHOT_VOTE: return take_vote(cursor, message);
+        case SNAPSHOT_MARKER:
+            return cursor_uint(cursor, UINT64_MAX, &message->older);
+        case SNAPSHOT_REPORT:
+            return take_report(cursor, message);
+        case SNAPSHOT_VOTE:
+            return take_vote(cursor, message);
         case SNAPSHOT_FAIL:
-        case SNAPSHOT_ABORT: return take_reason(cursor, message);
-        case SNAPSHOT_COMMIT: return take_manifest(cursor, message);
-        case SNAPSHOT_QUERY: return true;
-        case SNAPSHOT_KIND_COUNT: break;
+        case SNAPSHOT_ABORT:
+            return take_reason(cursor, message);
+        case SNAPSHOT_COMMIT:
+            return take_manifest(cursor, message);
+        case SNAPSHOT_QUERY:
+            return true;
+        case SNAPSHOT_KIND_COUNT:
+            break;
     }
     return false;
 }

@@ -87,8 +87,8 @@ Test(snapshot_wire, bytes_left_over_are_refused) {
         struct buffer bytes = encoded((enum snapshot_kind)kind);
         buffer_append_byte(&bytes, 0);
         struct snapshot_message message;
-        cr_assert(eq(int, snapshot_message_decode(bytes.data, bytes.bytes, &message, NULL),
-                     TR_EDATA));
+        cr_assert(
+            eq(int, snapshot_message_decode(bytes.data, bytes.bytes, &message, NULL), TR_EDATA));
         buffer_fini(&bytes);
     }
 }
@@ -116,8 +116,8 @@ Test(snapshot_wire, every_altered_byte_is_refused_or_harmless) {
 
 Test(snapshot_wire, huge_counts_are_refused_without_memory) {
     /* PREPARE with a view of 2^32 - 1 members, in 15 bytes. */
-    const uint8_t bytes[] = {0x94, 1,    0xce, 0,    1,    0,    1,   0xa2,
-                             'n',  '1',  0xdd, 0xff, 0xff, 0xff, 0xff};
+    const uint8_t bytes[] = {0x94, 1,   0xce, 0,    1,    0,    1,   0xa2,
+                             'n',  '1', 0xdd, 0xff, 0xff, 0xff, 0xff};
     struct snapshot_message message;
     tr_error error;
     cr_assert(eq(int, snapshot_message_decode(bytes, sizeof bytes, &message, &error), TR_EDATA));

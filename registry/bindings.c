@@ -115,9 +115,3 @@ struct entry *bindings_entry_of(const struct binding *binding, const struct serv
     while (entry != NULL && entry->owner != owner) entry = entry->next;
     return entry;
 }
-
-struct entry *bindings_settled(const struct binding *binding, const struct entry *except) {
-    struct entry *entry = binding->entries;
-    while (entry != NULL && (entry == except || !entry->settled)) entry = entry->next;
-    return entry;
-}

@@ -38,9 +38,6 @@ void bindings_remove(struct names *names, struct entry *entry);
 /* The owner's entry, or NULL. */
 struct entry *bindings_entry_of(const struct binding *binding, const struct service *owner);
 
-/* Any settled entry but `except`, or NULL. */
-struct entry *bindings_settled(const struct binding *binding, const struct entry *except);
-
 /* True when `a` was claimed before `b`. */
 bool bindings_older(const struct entry *a, const struct entry *b);
 

@@ -2,7 +2,7 @@
  * claims.h - the claimant's side: ask the home, put the entry to all, have everybody's word.
  *
  *   waiting --grant--> put --all agree--> settled: TR_OK
- *      | taken          | an owner objects, or a claim older than ours is put: TR_EEXIST
+ *      | taken          | a holder objects, or one that claimed earlier: TR_EEXIST
  *      +----------------+-> over; also by its deadline (TR_ETIMEDOUT) or a drop (TR_EABORTED)
  *
  * Each node speaks for its own actors alone, so that all that others hear of a name's holder comes

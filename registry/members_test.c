@@ -111,6 +111,7 @@ Test(members, nobody_is_admitted_while_frozen) {
     sim_run(sim, 20 * SIM_S);
     cr_assert(members_view(sim->nodes[0].members, NULL, 0) == 2);
     cr_assert(members_view(sim->nodes[1].members, NULL, 0) == 2);
+    cr_assert(sim_state(sim, 0, 2) == MEMBER_UNKNOWN && sim_state(sim, 1, 2) == MEMBER_UNKNOWN);
     cr_assert(!members_ready(sim->nodes[2].members));
     sim->nodes[0].frozen = sim->nodes[1].frozen = false;
     cr_assert(sim_settles(sim, NULL, 5 * SIM_S));
@@ -301,6 +302,54 @@ Test(members, who_missed_the_leave_hears_of_it_later) {
     sim_partition(sim, 3, false);
     cr_assert(sim_settles(sim, NULL, 10 * SIM_S));
     cr_assert(sim_state(sim, 3, 2) == MEMBER_LEFT);
+    sim_free(sim);
+}
+
+Test(members, a_leave_is_told_on_to_whom_it_could_not_reach) {
+    struct sim *sim = settled(26, 3);
+    sim->cut[1][2] = sim->cut[2][1] = true;
+    members_leave(sim->nodes[2].members, sim->now_ns);
+    sim_run(sim, 500 * SIM_MS);
+    cr_assert(sim_state(sim, 1, 2) == MEMBER_LEFT);
+    cr_assert(sim->nodes[1].changes[MEMBER_SUSPECT] == 0);
+    sim_free(sim);
+}
+
+/* A newcomer whose path to the second of three members is cut. */
+static struct sim *half_met(uint64_t seed) {
+    struct sim *sim = sim_new(seed, 4);
+    for (int i = 0; i < 3; i++) sim_start(sim, i, i == 0 ? NULL : seed_first);
+    cr_assert(sim_settles(sim, NULL, 10 * SIM_S));
+    sim->cut[1][3] = sim->cut[3][1] = true;
+    sim_start(sim, 3, seed_first);
+    sim_run(sim, 5 * SIM_S);
+    cr_assert(sim_state(sim, 3, 0) == MEMBER_UP && sim_state(sim, 3, 2) == MEMBER_UP);
+    return sim;
+}
+
+Test(members, a_newcomer_is_up_only_when_it_has_met_all) {
+    struct sim *sim = half_met(27);
+    cr_assert(!members_ready(sim->nodes[3].members));
+    for (int i = 0; i < 3; i++) cr_assert(sim_state(sim, i, 3) == MEMBER_JOINING);
+    sim->cut[1][3] = sim->cut[3][1] = false;
+    cr_assert(sim_settles(sim, NULL, 6 * SIM_S));
+    sim_free(sim);
+}
+
+Test(members, a_newcomer_waits_for_a_member_no_longer_than_for_a_silent_one) {
+    struct sim *sim = half_met(28);
+    sim_run(sim, 3 * SIM_S);
+    cr_assert(!members_ready(sim->nodes[3].members));
+    sim_run(sim, 4 * SIM_S);
+    cr_assert(members_ready(sim->nodes[3].members) && sim_state(sim, 3, 1) == MEMBER_DOWN);
+    sim_free(sim);
+}
+
+Test(members, a_newcomer_does_not_wait_for_one_that_leaves) {
+    struct sim *sim = half_met(29);
+    members_leave(sim->nodes[1].members, sim->now_ns);
+    sim_run(sim, 500 * SIM_MS);
+    cr_assert(members_ready(sim->nodes[3].members));
     sim_free(sim);
 }
 

@@ -176,15 +176,15 @@ static void send_all_names(struct names *names, const struct service *service) {
 
 /* ---- going on with what has changed ---- */
 
-/* Our word goes to a claimant once no other node is known to hold the name: one that does not any
- * more has said so to all, and its word is on the way; one that does objects itself. */
+/* Our word goes to a claimant once the name resolves to its entry here. Whoever is in the way of
+ * that, a holder or an earlier claimant, either objects to the claim itself or has given the name
+ * up, and then word of that is on its way to us. */
 static void give_word(struct names *names, struct binding *binding) {
-    for (struct entry *entry = binding->entries; entry != NULL; entry = entry->next) {
-        if (!entry->ack_due || bindings_settled(binding, entry) != NULL) continue;
-        entry->ack_due = false;
-        struct names_message message = {.kind = NAMES_ACK, .token = entry->token};
-        names_send(names, entry->owner, &message);
-    }
+    struct entry *entry = binding->shown;
+    if (entry == NULL || !entry->ack_due) return;
+    entry->ack_due = false;
+    struct names_message message = {.kind = NAMES_ACK, .token = entry->token};
+    names_send(names, entry->owner, &message);
 }
 
 static void advance(struct names *names) {
@@ -337,17 +337,14 @@ static void resolve(struct names *names, struct entry *entry) {
     }
 }
 
-/* True when an actor of ours keeps the name against that claim; its owner is told. A claim of ours
- * that is younger gives way. */
-static bool object(struct names *names, struct binding *binding, struct service *owner,
+/* True when an actor of ours has the name, or claimed it earlier; the claimant is told. When both
+ * are still claiming, the one that claimed later is told so by the other in the same way. */
+static bool object(struct names *names, const struct binding *binding, struct service *owner,
                    const struct names_sync_entry *put) {
-    struct entry *own = bindings_entry_of(binding, names->self);
+    const struct entry *own = bindings_entry_of(binding, names->self);
     if (own == NULL) return false;
     struct entry theirs = {.owner = owner, .age = put->age};
-    if (!own->settled && bindings_older(&theirs, own)) {
-        claims_end(names, own->claim, TR_EEXIST, put->pid);
-        return false;
-    }
+    if (!own->settled && bindings_older(&theirs, own)) return false;
     struct names_message message = {.kind = NAMES_OBJECT, .token = put->token, .pid = own->pid};
     names_send(names, owner, &message);
     return true;

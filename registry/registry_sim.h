@@ -98,6 +98,7 @@ struct sim {
     uint64_t claim_count;
     uint64_t incarnations;
     uint64_t claim_timeout_ms;
+    bool faultless; /* no session ever ends: what holds is checked more strictly */
     bool forced_space; /* all newcomers first try the same one */
 };
 
@@ -259,6 +260,7 @@ static inline void sim_check_given(const struct sim_node *node, const struct sim
         const struct service *owner = map_text_find(&other->names->services, node->name);
         const struct entry *entry = binding == NULL ? NULL : bindings_entry_of(binding, owner);
         cr_assert(entry != NULL && sim_same(entry->pid, claim->pid));
+        if (node->sim->faultless) cr_assert(entry == binding->shown, "an old entry hides it");
     }
 }
 

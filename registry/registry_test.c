@@ -209,6 +209,7 @@ Test(registry, without_faults_every_claim_is_final) {
     for (uint64_t seed = 1; seed <= 60; seed++) {
         struct sim *sim = sim_new(seed, 7);
         struct tally tally = {0};
+        sim->faultless = true;
         sim_start_all(sim);
         for (int i = 0; i < 200; i++) {
             int index = random_node(sim);

@@ -133,8 +133,8 @@ void reservations_step(struct names *names, struct binding *binding) {
         grant(names, first);
         return;
     }
-    struct entry *held = bindings_settled(binding, NULL);
-    if (held == NULL) return; /* a claim granted elsewhere; its end will change this binding */
+    const struct entry *held = binding->shown;
+    if (!held->settled) return; /* a claim granted elsewhere; its end will change this binding */
     if (is_sure(names, first, held)) {
         turn_away(names, first, held->pid);
     } else {

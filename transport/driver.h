@@ -117,7 +117,7 @@ static inline tr_status driver_send_buffer(const struct driver *driver, uint32_t
 
 /* Sends a message to a control client; never blocks. TR_OK: taken (a copy). TR_EUNREACHABLE: the
  * client is gone. TR_EFULL: it does not read what it was sent; not taken. TR_ETOOBIG: more than the
- * driver sends in one message; split it. */
+ * driver sends in one message; split it. TR_EINVAL: no handle of a client. */
 static inline tr_status driver_control_reply(const struct driver *driver, const uint8_t *client,
                                              size_t client_bytes, const uint8_t *bytes,
                                              size_t reply_bytes) {

@@ -9,7 +9,7 @@
 
 #include "node/base/map.h"
 #include "node/base/memory.h"
-#include "node/cli/cluster.h"
+#include "node/cli/remote.h"
 #include "node/cli/commands.h"
 #include "node/cli/rows.h"
 
@@ -71,7 +71,7 @@ static uint64_t count_of(json_t *object, const char *key) {
 /* One walk over the actors of all nodes. */
 struct walk {
     struct app *app;
-    struct cluster *cluster;
+    struct remote *remote;
     struct rows *rows;   /* NULL: only count messages, into `processed` */
     map_text *processed; /* pid -> messages handled + 1, of an earlier walk; or NULL */
     enum sort sort;
@@ -111,8 +111,8 @@ static tr_status take_page(struct walk *walk, const char *node, json_int_t *afte
     json_t *arguments = json_pack("{s:I, s:i}", "after", *after, "limit", PAGE_ACTORS),
            *data = NULL;
     if (behavior != NULL) json_object_set_new(arguments, "behavior", json_string(behavior));
-    struct cluster_call call = {.node = node, .op = "actors", .args = arguments};
-    tr_status status = cluster_call(walk->cluster, &call, &data);
+    struct remote_call call = {.node = node, .op = "actors", .args = arguments};
+    tr_status status = remote_call(walk->remote, &call, &data);
     json_decref(arguments);
     if (status != TR_OK) return status;
     size_t index;
@@ -142,14 +142,14 @@ static tr_status walk_node(struct walk *walk, const char *node) {
 static tr_status walk_all(struct walk *walk) {
     const char *only = args_text(walk->app->args, "node");
     if (only != NULL) {
-        tr_status status = cluster_check_node(walk->cluster, only);
+        tr_status status = remote_check_node(walk->remote, only);
         return status == TR_OK ? walk_node(walk, only) : status;
     }
-    size_t answered = 0, count = cluster_member_count(walk->cluster);
+    size_t answered = 0, count = remote_member_count(walk->remote);
     tr_status status = TR_OK;
     for (size_t i = 0; i < count; i++) {
         walk->app->failure = (struct failure){0};
-        status = walk_node(walk, cluster_member_name(walk->cluster, i));
+        status = walk_node(walk, remote_member_name(walk->remote, i));
         if (status == TR_OK)
             answered++;
         else
@@ -165,12 +165,12 @@ static enum sort sort_of(const struct args *args) {
     return strcmp(sort, "mailbox") == 0 ? SORT_MAILBOX : SORT_RESTARTS;
 }
 
-static tr_status list_actors(struct app *app, struct cluster *cluster) {
+static tr_status list_actors(struct app *app, struct remote *remote) {
     struct rows rows = {0};
     map_text processed;
     map_text_init(&processed);
     struct walk walk = {
-        .app = app, .cluster = cluster, .sort = sort_of(app->args), .processed = &processed};
+        .app = app, .remote = remote, .sort = sort_of(app->args), .processed = &processed};
     tr_status status = TR_OK;
     if (walk.sort == SORT_RATE) {
         status = walk_all(&walk);
@@ -194,10 +194,10 @@ static tr_status list_actors(struct app *app, struct cluster *cluster) {
 }
 
 tr_status cmd_actor_list(struct app *app) {
-    struct cluster *cluster = NULL;
-    tr_status status = cluster_open(app, &cluster);
-    if (status == TR_OK) status = list_actors(app, cluster);
-    cluster_close(cluster);
+    struct remote *remote = NULL;
+    tr_status status = remote_open(app, &remote);
+    if (status == TR_OK) status = list_actors(app, remote);
+    remote_close(remote);
     return status;
 }
 
@@ -205,16 +205,16 @@ tr_status cmd_actor_list(struct app *app) {
 
 static tr_status ask_about(struct app *app, const char *op, json_t **data_out) {
     uint64_t timeout_ms = args_duration_ms(app->args, "timeout", APP_CALL_MS);
-    struct cluster *cluster = NULL;
+    struct remote *remote = NULL;
     json_t *arguments = json_pack("{s:s, s:I}", "target", args_word(app->args, 0), "timeout_ms",
                                   (json_int_t)timeout_ms);
     if (arguments == NULL)
         return failure_set(&app->failure, TR_EDATA, NULL, "the target must be UTF-8");
-    tr_status status = cluster_open(app, &cluster);
-    struct cluster_call call = {.op = op, .args = arguments, .timeout_ms = timeout_ms};
-    if (status == TR_OK) status = cluster_call(cluster, &call, data_out);
+    tr_status status = remote_open(app, &remote);
+    struct remote_call call = {.op = op, .args = arguments, .timeout_ms = timeout_ms};
+    if (status == TR_OK) status = remote_call(remote, &call, data_out);
     json_decref(arguments);
-    cluster_close(cluster);
+    remote_close(remote);
     return status;
 }
 

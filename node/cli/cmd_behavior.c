@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "node/base/buffer.h"
-#include "node/cli/cluster.h"
+#include "node/cli/remote.h"
 #include "node/cli/commands.h"
 #include "node/cli/offers.h"
 
@@ -55,11 +55,11 @@ static void print_list(struct app *app, json_t *offers) {
 }
 
 tr_status cmd_behavior_list(struct app *app) {
-    struct cluster *cluster = NULL;
-    tr_status status = cluster_open(app, &cluster);
+    struct remote *remote = NULL;
+    tr_status status = remote_open(app, &remote);
     if (status != TR_OK) return status;
-    json_t *offers = offers_ask(app, cluster);
-    cluster_close(cluster);
+    json_t *offers = offers_ask(app, remote);
+    remote_close(remote);
     if (offers == NULL) return app->failure.error.status;
     print_list(app, offers);
     json_t *first = json_array_get(offers, 0);
@@ -130,12 +130,12 @@ static void print_behavior(struct app *app, json_t *offer) {
 }
 
 tr_status cmd_behavior_show(struct app *app) {
-    struct cluster *cluster = NULL;
+    struct remote *remote = NULL;
     const char *name = args_word(app->args, 0);
-    tr_status status = cluster_open(app, &cluster);
+    tr_status status = remote_open(app, &remote);
     if (status != TR_OK) return status;
-    json_t *offers = offers_ask(app, cluster), *offer, *found = NULL;
-    cluster_close(cluster);
+    json_t *offers = offers_ask(app, remote), *offer, *found = NULL;
+    remote_close(remote);
     if (offers == NULL) return app->failure.error.status;
     size_t index;
     /* Of several versions the newest stands last. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "node/base/clock.h"
-#include "node/cli/cluster.h"
+#include "node/cli/remote.h"
 #include "node/cli/commands.h"
 #include "node/cli/rows.h"
 
@@ -25,13 +25,13 @@ static void take_letter(struct rows *rows, const char *node, json_t *letter) {
     rows_add(rows, letter, (uint64_t)time_ms);
 }
 
-static tr_status take_node(struct cluster *cluster, struct rows *rows, const char *node) {
+static tr_status take_node(struct remote *remote, struct rows *rows, const char *node) {
     tr_status status = TR_OK;
     for (json_int_t after = 0; after >= 0 && status == TR_OK;) {
         json_t *arguments = json_pack("{s:I, s:i}", "after", after, "limit", PAGE_LETTERS);
         json_t *data = NULL, *letter;
-        struct cluster_call call = {.node = node, .op = "dead", .args = arguments};
-        status = cluster_call(cluster, &call, &data);
+        struct remote_call call = {.node = node, .op = "dead", .args = arguments};
+        status = remote_call(remote, &call, &data);
         json_t *next = json_object_get(data, "next");
         size_t index;
         json_array_foreach(json_object_get(data, "dead"), index, letter) {
@@ -45,17 +45,17 @@ static tr_status take_node(struct cluster *cluster, struct rows *rows, const cha
     return status;
 }
 
-static tr_status take_all(struct app *app, struct cluster *cluster, struct rows *rows) {
+static tr_status take_all(struct app *app, struct remote *remote, struct rows *rows) {
     const char *only = args_text(app->args, "node");
     size_t answered = 0;
     tr_status status = TR_OK;
     if (only != NULL) {
-        status = cluster_check_node(cluster, only);
-        return status == TR_OK ? take_node(cluster, rows, only) : status;
+        status = remote_check_node(remote, only);
+        return status == TR_OK ? take_node(remote, rows, only) : status;
     }
-    for (size_t i = 0; i < cluster_member_count(cluster); i++) {
+    for (size_t i = 0; i < remote_member_count(remote); i++) {
         app->failure = (struct failure){0};
-        status = take_node(cluster, rows, cluster_member_name(cluster, i));
+        status = take_node(remote, rows, remote_member_name(remote, i));
         if (status == TR_OK)
             answered++;
         else
@@ -65,11 +65,11 @@ static tr_status take_all(struct app *app, struct cluster *cluster, struct rows 
 }
 
 tr_status cmd_dead_list(struct app *app) {
-    struct cluster *cluster = NULL;
+    struct remote *remote = NULL;
     struct rows rows = {0};
-    tr_status status = cluster_open(app, &cluster);
-    if (status == TR_OK) status = take_all(app, cluster, &rows);
-    cluster_close(cluster);
+    tr_status status = remote_open(app, &remote);
+    if (status == TR_OK) status = take_all(app, remote, &rows);
+    remote_close(remote);
     if (status == TR_OK) {
         rows_sort(&rows, ROWS_SMALLEST_FIRST);
         if (args_has(app->args, "limit")) rows_keep_last(&rows, args_count(app->args, "limit", 0));

@@ -14,7 +14,7 @@
 
 #include "node/base/hex.h"
 #include "node/base/memory.h"
-#include "node/cli/cluster.h"
+#include "node/cli/remote.h"
 #include "node/cli/commands.h"
 #include "node/cli/log_source.h"
 #include "node/cli/rows.h"
@@ -23,7 +23,7 @@ enum { LINES_DEFAULT = 200, LINE_BYTES_USUAL = 512, ASK_AGAIN_MS = 1000 };
 
 struct logs {
     struct app *app;
-    struct cluster *cluster; /* NULL: nobody is asked */
+    struct remote *remote; /* NULL: nobody is asked */
     struct log_source **sources;
     size_t source_count;
     struct rows rows;
@@ -82,7 +82,7 @@ static tr_status add_members(struct logs *logs, const struct local_nodes *before
     struct app *app = logs->app;
     bool given = args_text(app->args, "endpoint") != NULL;
     if (!given && local_nodes_running(before) == 0 && logs->source_count > 0) return TR_OK;
-    tr_status status = cluster_open(app, &logs->cluster);
+    tr_status status = remote_open(app, &logs->remote);
     if (status != TR_OK) {
         if (logs->source_count == 0) return status;
         output_note(&app->output, "warning: %s", app->failure.error.message);
@@ -91,13 +91,13 @@ static tr_status add_members(struct logs *logs, const struct local_nodes *before
     }
     const char *only = args_text(app->args, "node");
     if (only != NULL && logs->source_count == 0) {
-        status = cluster_check_node(logs->cluster, only);
+        status = remote_check_node(logs->remote, only);
         if (status != TR_OK) return status;
     }
-    for (size_t i = 0; i < cluster_member_count(logs->cluster); i++) {
-        const char *name = cluster_member_name(logs->cluster, i);
+    for (size_t i = 0; i < remote_member_count(logs->remote); i++) {
+        const char *name = remote_member_name(logs->remote, i);
         if (is_wanted(logs, name) && !has_file(logs, before, after, name))
-            add_source(logs, log_source_node(name, logs->cluster, args_text(app->args, "trace"),
+            add_source(logs, log_source_node(name, logs->remote, args_text(app->args, "trace"),
                                              tail_bytes(app->args)));
     }
     return TR_OK;
@@ -220,7 +220,7 @@ tr_status cmd_logs(struct app *app) {
     for (size_t i = 0; i < logs.source_count; i++) log_source_free(logs.sources[i]);
     mem_free(logs.sources);
     rows_fini(&logs.rows);
-    cluster_close(logs.cluster);
+    remote_close(logs.remote);
     if (logs.watch_fd >= 0) close(logs.watch_fd);
     return status;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "node/base/hex.h"
-#include "node/cli/cluster.h"
+#include "node/cli/remote.h"
 #include "node/cli/commands.h"
 #include "node/cli/json_argument.h"
 
@@ -48,14 +48,14 @@ static tr_status message_arguments(struct app *app, uint64_t timeout_ms, json_t 
 /* `*data_out` is the caller's. */
 static tr_status exchange(struct app *app, const char *op, json_t **data_out) {
     uint64_t timeout_ms = args_duration_ms(app->args, "timeout", APP_CALL_MS);
-    struct cluster *cluster = NULL;
+    struct remote *remote = NULL;
     json_t *arguments = NULL;
     tr_status status = message_arguments(app, timeout_ms, &arguments);
-    if (status == TR_OK) status = cluster_open(app, &cluster);
-    struct cluster_call call = {.op = op, .args = arguments, .timeout_ms = timeout_ms};
-    if (status == TR_OK) status = cluster_call(cluster, &call, data_out);
+    if (status == TR_OK) status = remote_open(app, &remote);
+    struct remote_call call = {.op = op, .args = arguments, .timeout_ms = timeout_ms};
+    if (status == TR_OK) status = remote_call(remote, &call, data_out);
     json_decref(arguments);
-    cluster_close(cluster);
+    remote_close(remote);
     return status;
 }
 

@@ -10,7 +10,7 @@
 
 #include "node/base/error.h"
 #include "node/base/memory.h"
-#include "node/cli/cluster.h"
+#include "node/cli/remote.h"
 #include "node/cli/commands.h"
 #include "node/cli/interrupt.h"
 #include "node/cli/launch.h"
@@ -65,21 +65,21 @@ static tr_status end_process(struct app *app, const struct local_node *node, int
 
 /* A node that was not launched here is asked through its control endpoint. */
 static tr_status stop_remote(struct app *app, const struct local_nodes *local, const char *name) {
-    struct cluster *cluster = NULL;
+    struct remote *remote = NULL;
     json_t *data = NULL;
     if (args_text(app->args, "endpoint") == NULL && local_nodes_running(local) == 0)
         return no_such_node(app, local, name);
-    tr_status status = cluster_open(app, &cluster);
+    tr_status status = remote_open(app, &remote);
     if (status != TR_OK) return status;
-    status = cluster_check_node(cluster, name);
-    struct cluster_call call = {.node = name, .op = "node_stop"};
-    if (status == TR_OK) status = cluster_call(cluster, &call, &data);
+    status = remote_check_node(remote, name);
+    struct remote_call call = {.node = name, .op = "node_stop"};
+    if (status == TR_OK) status = remote_call(remote, &call, &data);
     if (status == TR_OK) {
         print_node(app, name, "left", 0);
         output_note(&app->output, "node %s leaves its cluster and stops", name);
     }
     json_decref(data);
-    cluster_close(cluster);
+    remote_close(remote);
     return status;
 }
 

@@ -9,7 +9,7 @@
 #include "node/base/buffer.h"
 #include "node/base/keys.h"
 #include "node/base/memory.h"
-#include "node/cli/cluster.h"
+#include "node/cli/remote.h"
 #include "node/cli/commands.h"
 #include "node/snapshot_json.h"
 #include "node/snapshot_store.h"
@@ -88,15 +88,15 @@ static bool on_progress(void *context, json_t *data) {
 
 tr_status cmd_snapshot_create(struct app *app) {
     uint64_t timeout_ms = args_duration_ms(app->args, "timeout", APP_SNAPSHOT_MS);
-    struct cluster *cluster = NULL;
+    struct remote *remote = NULL;
     json_t *data = NULL, *arguments = json_pack("{s:I}", "timeout_ms", (json_int_t)timeout_ms);
-    tr_status status = cluster_open(app, &cluster);
-    struct cluster_call call = {.op = "snapshot_create",
-                                .args = arguments,
-                                .timeout_ms = timeout_ms,
-                                .progress = on_progress,
-                                .context = app};
-    if (status == TR_OK) status = cluster_call(cluster, &call, &data);
+    tr_status status = remote_open(app, &remote);
+    struct remote_call call = {.op = "snapshot_create",
+                               .args = arguments,
+                               .timeout_ms = timeout_ms,
+                               .progress = on_progress,
+                               .context = app};
+    if (status == TR_OK) status = remote_call(remote, &call, &data);
     if (status == TR_OK) {
         const char *id = json_string_value(json_object_get(data, "id"));
         if (!output_json(&app->output, "Snapshot", data)) print_summary(app, data);
@@ -106,7 +106,7 @@ tr_status cmd_snapshot_create(struct app *app) {
     }
     json_decref(arguments);
     json_decref(data);
-    cluster_close(cluster);
+    remote_close(remote);
     return status;
 }
 

@@ -8,7 +8,7 @@
 
 #include "node/base/memory.h"
 #include "node/base/random.h"
-#include "node/cli/cluster.h"
+#include "node/cli/remote.h"
 #include "node/cli/commands.h"
 #include "node/cli/json_argument.h"
 #include "node/cli/offers.h"
@@ -50,10 +50,10 @@ static tr_status common_arguments(struct app *app, json_t **arguments_out) {
 
 /* The nodes to spawn on: the one that --on names, else all that offer the behavior. An array of
  * names, the caller's, or NULL with app->failure. */
-static json_t *find_places(struct app *app, struct cluster *cluster) {
+static json_t *find_places(struct app *app, struct remote *remote) {
     const char *on = args_text(app->args, "on");
-    if (on != NULL) return cluster_check_node(cluster, on) == TR_OK ? json_pack("[s]", on) : NULL;
-    json_t *offers = offers_ask(app, cluster), *places = NULL;
+    if (on != NULL) return remote_check_node(remote, on) == TR_OK ? json_pack("[s]", on) : NULL;
+    json_t *offers = offers_ask(app, remote), *places = NULL;
     if (offers != NULL) places = offers_nodes(app, offers, args_word(app->args, 0));
     json_decref(offers);
     return places;
@@ -72,16 +72,16 @@ static const char *text_of(json_t *object, const char *key) {
     return text == NULL ? "" : text;
 }
 
-static tr_status spawn_one(struct app *app, struct cluster *cluster, json_t *arguments,
+static tr_status spawn_one(struct app *app, struct remote *remote, json_t *arguments,
                            json_t *places) {
     const char *name = args_text(app->args, "name");
-    struct cluster_call call = {.node = any_of(places),
-                                .op = "spawn",
-                                .args = arguments,
-                                .timeout_ms = args_duration_ms(app->args, "timeout", APP_CALL_MS)};
+    struct remote_call call = {.node = any_of(places),
+                               .op = "spawn",
+                               .args = arguments,
+                               .timeout_ms = args_duration_ms(app->args, "timeout", APP_CALL_MS)};
     json_t *data = NULL;
     if (name != NULL) json_object_set_new(arguments, "name", json_string(name));
-    tr_status status = cluster_call(cluster, &call, &data);
+    tr_status status = remote_call(remote, &call, &data);
     if (status != TR_OK) return status;
     output_data(&app->output, "Spawn", data, data, columns);
     const char *target = name != NULL ? name : text_of(data, "pid");
@@ -120,13 +120,13 @@ static bool on_progress(void *context, json_t *data) {
     return true;
 }
 
-static tr_status spawn_share(struct many *many, struct cluster *cluster, const char *node,
+static tr_status spawn_share(struct many *many, struct remote *remote, const char *node,
                              json_t *arguments, uint64_t first) {
     uint64_t share = (many->count - first + many->step - 1) / many->step;
     json_object_set_new(arguments, "first", json_integer((json_int_t)first));
     json_object_set_new(arguments, "step", json_integer((json_int_t)many->step));
     json_object_set_new(arguments, "count", json_integer((json_int_t)share));
-    struct cluster_call call = {
+    struct remote_call call = {
         .node = node,
         .op = "spawn_many",
         .args = arguments,
@@ -136,13 +136,13 @@ static tr_status spawn_share(struct many *many, struct cluster *cluster, const c
     };
     json_t *data = NULL;
     many->next = first;
-    tr_status status = cluster_call(cluster, &call, &data);
+    tr_status status = remote_call(remote, &call, &data);
     if (status == TR_OK) take_spawned(many, data);
     json_decref(data);
     return status;
 }
 
-static tr_status spawn_many(struct app *app, struct cluster *cluster, json_t *arguments,
+static tr_status spawn_many(struct app *app, struct remote *remote, json_t *arguments,
                             json_t *places, uint64_t count) {
     const char *prefix = args_text(app->args, "name");
     struct many many = {.app = app, .count = count, .step = json_array_size(places)};
@@ -152,7 +152,7 @@ static tr_status spawn_many(struct app *app, struct cluster *cluster, json_t *ar
     if (prefix != NULL) json_object_set_new(arguments, "prefix", json_string(prefix));
     json_array_foreach(places, index, place) {
         if (status != TR_OK || index >= count) break;
-        status = spawn_share(&many, cluster, json_string_value(place), arguments, index);
+        status = spawn_share(&many, remote, json_string_value(place), arguments, index);
     }
     output_progress_end(&app->output);
     if (status == TR_OK) {
@@ -170,23 +170,23 @@ static tr_status spawn_many(struct app *app, struct cluster *cluster, json_t *ar
 }
 
 tr_status cmd_spawn(struct app *app) {
-    struct cluster *cluster = NULL;
+    struct remote *remote = NULL;
     json_t *arguments = NULL, *places = NULL;
     bool is_many = args_has(app->args, "count");
     uint64_t count = args_count(app->args, "count", 1);
     if (count < 1 || count > COUNT_MAX)
         return failure_set(&app->failure, TR_EINVAL, NULL, "--count is from 1 to %d", COUNT_MAX);
     tr_status status = common_arguments(app, &arguments);
-    if (status == TR_OK) status = cluster_open(app, &cluster);
+    if (status == TR_OK) status = remote_open(app, &remote);
     if (status == TR_OK) {
-        places = find_places(app, cluster);
+        places = find_places(app, remote);
         status = places == NULL ? app->failure.error.status : TR_OK;
     }
     if (status == TR_OK)
-        status = is_many ? spawn_many(app, cluster, arguments, places, count)
-                         : spawn_one(app, cluster, arguments, places);
+        status = is_many ? spawn_many(app, remote, arguments, places, count)
+                         : spawn_one(app, remote, arguments, places);
     json_decref(arguments);
     json_decref(places);
-    cluster_close(cluster);
+    remote_close(remote);
     return status;
 }

@@ -4,7 +4,7 @@
 #include <poll.h>
 #include <string.h>
 
-#include "node/cli/cluster.h"
+#include "node/cli/remote.h"
 #include "node/cli/commands.h"
 #include "node/cli/nodes.h"
 
@@ -53,11 +53,11 @@ static void suggest_start(struct app *app, json_t *nodes) {
     }
 }
 
-static void print_nodes(struct app *app, const struct cluster *cluster, json_t *nodes,
+static void print_nodes(struct app *app, const struct remote *remote, json_t *nodes,
                         const char *kind, const struct output_column *columns) {
-    const char *name = text_of(json_object_get(cluster_status(cluster), "node"), "cluster");
+    const char *name = text_of(json_object_get(remote_status(remote), "node"), "cluster");
     json_t *data = json_pack("{s:s, s:s, s:s, s:O}", "cluster", name, "contact",
-                             cluster_contact(cluster), "dir", app->folder.path, "nodes", nodes);
+                             remote_contact(remote), "dir", app->folder.path, "nodes", nodes);
     output_data(&app->output, kind, data, nodes, columns);
     output_note(&app->output, "cluster %s: %zu of %zu nodes up", name, nodes_up(nodes),
                 json_array_size(nodes));
@@ -66,28 +66,28 @@ static void print_nodes(struct app *app, const struct cluster *cluster, json_t *
 }
 
 tr_status cmd_status(struct app *app) {
-    struct cluster *cluster = NULL;
-    tr_status status = cluster_open(app, &cluster);
+    struct remote *remote = NULL;
+    tr_status status = remote_open(app, &remote);
     if (status != TR_OK) return status;
-    json_t *before = nodes_describe(app, cluster);
+    json_t *before = nodes_describe(app, remote);
     (void)poll(NULL, 0, RATE_MS); /* the rates are measured over this time */
-    json_t *nodes = nodes_describe(app, cluster);
+    json_t *nodes = nodes_describe(app, remote);
     nodes_add_rates(before, nodes);
-    print_nodes(app, cluster, nodes, "Status", status_columns);
+    print_nodes(app, remote, nodes, "Status", status_columns);
     json_decref(before);
     json_decref(nodes);
-    cluster_close(cluster);
+    remote_close(remote);
     return TR_OK;
 }
 
 tr_status cmd_node_list(struct app *app) {
-    struct cluster *cluster = NULL;
-    tr_status status = cluster_open(app, &cluster);
+    struct remote *remote = NULL;
+    tr_status status = remote_open(app, &remote);
     if (status != TR_OK) return status;
-    json_t *nodes = nodes_describe(app, cluster);
-    print_nodes(app, cluster, nodes, "NodeList", nodes_columns);
+    json_t *nodes = nodes_describe(app, remote);
+    print_nodes(app, remote, nodes, "NodeList", nodes_columns);
     json_decref(nodes);
-    cluster_close(cluster);
+    remote_close(remote);
     return TR_OK;
 }
 
@@ -101,16 +101,16 @@ static json_t *find_node(json_t *nodes, const char *name) {
 }
 
 tr_status cmd_node_show(struct app *app) {
-    struct cluster *cluster = NULL;
+    struct remote *remote = NULL;
     const char *name = args_word(app->args, 0);
-    tr_status status = cluster_open(app, &cluster);
+    tr_status status = remote_open(app, &remote);
     if (status != TR_OK) return status;
-    json_t *nodes = nodes_describe(app, cluster), *node = find_node(nodes, name);
+    json_t *nodes = nodes_describe(app, remote), *node = find_node(nodes, name);
     if (node == NULL)
-        status = cluster_check_node(cluster, name);
+        status = remote_check_node(remote, name);
     else if (!output_json(&app->output, "Node", node))
         output_pairs(&app->output, node, show_pairs);
     json_decref(nodes);
-    cluster_close(cluster);
+    remote_close(remote);
     return status;
 }

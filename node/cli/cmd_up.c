@@ -10,14 +10,14 @@
 #include "node/base/keys.h"
 #include "node/base/memory.h"
 #include "node/base/random.h"
-#include "node/cli/cluster.h"
+#include "node/cli/remote.h"
 #include "node/cli/commands.h"
 #include "node/cli/duration.h"
 #include "node/cli/interrupt.h"
 #include "node/cli/launch.h"
 #include "node/cli/node_config.h"
 #include "node/cli/nodes.h"
-#include "node/cli/ports.h"
+#include "node/cli/port_pick.h"
 
 enum { NODES_MAX = 64, NODES_DEFAULT = 3, ATTEMPTS = 5, GRACE_MS = 3000 };
 
@@ -132,7 +132,7 @@ static tr_status make_folder(struct up *up, const struct local_nodes *local) {
     return status;
 }
 
-static tr_status write_configurations(struct up *up, struct ports *ports) {
+static tr_status write_configurations(struct up *up, struct port_pick *ports) {
     tr_status status = TR_OK;
     for (size_t i = 0; i < up->count && status == TR_OK; i++) {
         struct node_config config = {
@@ -143,8 +143,8 @@ static tr_status write_configurations(struct up *up, struct ports *ports) {
             .settings = up->settings,
             .setting_count = up->setting_count,
         };
-        config.port = up->ports[2 * i] = ports_take(ports);
-        config.control_port = up->ports[2 * i + 1] = ports_take(ports);
+        config.port = up->ports[2 * i] = port_pick_take(ports);
+        config.control_port = up->ports[2 * i + 1] = port_pick_take(ports);
         if (config.control_port == 0)
             return failure_set(&up->app->failure, TR_ECONFIG, NULL, "no free port on 127.0.0.1");
         status = node_config_write(&up->app->folder, &config, &up->app->failure);
@@ -192,16 +192,16 @@ static tr_status launch_all(struct up *up, uint64_t timeout_ms) {
 static bool lost_a_port(const struct up *up) {
     for (size_t i = 0; i < up->launched; i++) {
         if (launch_exit_code(up->launches[i]) != EXIT_CONFIGURATION) continue;
-        if (!ports_free(up->ports[2 * i]) || !ports_free(up->ports[2 * i + 1])) return true;
+        if (!port_is_free(up->ports[2 * i]) || !port_is_free(up->ports[2 * i + 1])) return true;
     }
     return false;
 }
 
 static tr_status launch_with_retries(struct up *up) {
-    struct ports ports;
+    struct port_pick ports;
     uint64_t timeout_ms = args_duration_ms(up->app->args, "timeout", APP_LAUNCH_MS);
     tr_status status = TR_OK;
-    ports_init(&ports, up->app->folder.path);
+    port_pick_init(&ports, up->app->folder.path);
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         up->app->failure = (struct failure){0};
         if (up->anew) status = write_configurations(up, &ports);
@@ -219,18 +219,18 @@ static tr_status launch_with_retries(struct up *up) {
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
-static void suggest(struct app *app, struct cluster *cluster) {
+static void suggest(struct app *app, struct remote *remote) {
     json_t *data = NULL;
-    struct cluster_call call = {.op = "behaviors"};
+    struct remote_call call = {.op = "behaviors"};
     struct failure kept = app->failure;
-    if (cluster_call(cluster, &call, &data) == TR_OK) {
+    if (remote_call(remote, &call, &data) == TR_OK) {
         json_t *first = json_array_get(json_object_get(data, "behaviors"), 0);
         const char *name = json_string_value(json_object_get(first, "name"));
         if (name != NULL)
             output_next(&app->output, "troupe spawn %s --name NAME", name);
         else
             output_next(&app->output, "troupe down, then troupe up %zu --load FILE.so",
-                        cluster_member_count(cluster));
+                        remote_member_count(remote));
     }
     app->failure = kept;
     json_decref(data);
@@ -238,19 +238,19 @@ static void suggest(struct app *app, struct cluster *cluster) {
 
 static tr_status report(struct up *up) {
     struct app *app = up->app;
-    struct cluster *cluster = NULL;
-    tr_status status = cluster_open(app, &cluster);
+    struct remote *remote = NULL;
+    tr_status status = remote_open(app, &remote);
     if (status != TR_OK) return status;
-    json_t *nodes = nodes_describe(app, cluster);
+    json_t *nodes = nodes_describe(app, remote);
     json_t *data = json_pack("{s:s, s:s, s:O}", "cluster", app->folder.cluster, "dir",
                              app->folder.path, "nodes", nodes);
     output_data(&app->output, "Up", data, nodes, nodes_columns);
     output_note(&app->output, "cluster %s is up: %zu nodes, in %s", app->folder.cluster, up->count,
                 app->folder.path);
-    suggest(app, cluster);
+    suggest(app, remote);
     json_decref(data);
     json_decref(nodes);
-    cluster_close(cluster);
+    remote_close(remote);
     return TR_OK;
 }
 

@@ -257,12 +257,12 @@ static bool read_environment(struct daemon_settings *settings, char *error_out) 
 /* ---- flags ----------------------------------------------------------------------------------- */
 
 static const char documentation[] =
-    "The node daemon: one member of a cluster of actors.\v"
+    "The node daemon: one member of a cluster of actors.\n"
+    "\n"
     "Examples:\n"
     "  trouped --name n1 --load bank.so\n"
     "  trouped --name n2 --load bank.so --seed n1@tcp://127.0.0.1:7101\n"
-    "  trouped --config /etc/troupe/n3.ini\n"
-    "\n"
+    "  trouped --config /etc/troupe/n3.ini\v"
     "Every flag is also a key of the configuration file (listen = ...) and a variable "
     "(TROUPED_LISTEN); flag beats environment beats file beats default. A list in one place "
     "replaces those of "
@@ -294,6 +294,28 @@ static error_t take_flag(int flag, char *text, struct argp_state *state) {
     return ARGP_ERR_UNKNOWN;
 }
 
+/* Argp takes any unambiguous beginning of a flag; what begins none is refused here, with the
+ * nearest. */
+static void refuse_unknown_flags(int argc, char **argv) {
+    static const char *const others[] = {"help", "usage", "version"};
+    const char *known[SETTINGS + 3];
+    for (size_t i = 0; i < SETTINGS + 3; i++)
+        known[i] = i < SETTINGS ? table[i].key : others[i - SETTINGS];
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        char name[64];
+        bool begins = false;
+        if (strncmp(argv[i], "--", 2) != 0) continue;
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(argv[i] + 2, "="), argv[i] + 2);
+        for (size_t j = 0; j < SETTINGS + 3; j++)
+            begins = begins || strncmp(known[j], name, strlen(name)) == 0;
+        if (begins) continue;
+        const char *nearest = suggest_nearest(name, known, SETTINGS + 3);
+        fprintf(stderr, "trouped: error: unknown flag `--%s`\n", name);
+        if (nearest != NULL) fprintf(stderr, "  fix: did you mean `--%s`?\n", nearest);
+        exit(64);
+    }
+}
+
 static void read_flags(struct daemon_settings *settings, int argc, char **argv) {
     struct argp_option options[SETTINGS + 1] = {{0}};
     for (size_t i = 0; i < SETTINGS; i++)
@@ -305,6 +327,7 @@ static void read_flags(struct daemon_settings *settings, int argc, char **argv) 
             .group = table[i].group,
         };
     struct argp argp = {.options = options, .parser = take_flag, .doc = documentation};
+    refuse_unknown_flags(argc, argv);
     argp_parse(&argp, argc, argv, 0, NULL, settings);
 }
 

@@ -19,8 +19,8 @@ enum { READ_BYTES = 1 << 18, LINE_BYTES_MAX = 1 << 20, PAGE_LINES = 1000 };
 
 struct log_source {
     char *node;
-    char *path;              /* of a file */
-    struct cluster *cluster; /* of a node that serves its lines */
+    char *path;            /* of a file */
+    struct remote *remote; /* of a node that serves its lines */
     char *trace;
     uint64_t tail_bytes;
     uint64_t offset;
@@ -46,10 +46,10 @@ struct log_source *log_source_file(const char *node, const char *path, const cha
     return source;
 }
 
-struct log_source *log_source_node(const char *node, struct cluster *cluster, const char *trace,
+struct log_source *log_source_node(const char *node, struct remote *remote, const char *trace,
                                    uint64_t tail_bytes) {
     struct log_source *source = source_new(node, trace, tail_bytes);
-    source->cluster = cluster;
+    source->remote = remote;
     return source;
 }
 
@@ -63,7 +63,7 @@ void log_source_free(struct log_source *source) {
 }
 
 bool log_source_is_remote(const struct log_source *source) {
-    return source->cluster != NULL;
+    return source->remote != NULL;
 }
 
 /* ---- lines ----------------------------------------------------------------------------------- */
@@ -187,8 +187,8 @@ static tr_status read_page(struct log_source *source, log_source_each *each, voi
     json_t *arguments = json_pack("{s:I, s:i}", "after", after, "limit", PAGE_LINES), *data = NULL,
            *line;
     if (source->trace != NULL) json_object_set_new(arguments, "trace", json_string(source->trace));
-    struct cluster_call call = {.node = source->node, .op = "logs", .args = arguments};
-    tr_status status = cluster_call(source->cluster, &call, &data);
+    struct remote_call call = {.node = source->node, .op = "logs", .args = arguments};
+    tr_status status = remote_call(source->remote, &call, &data);
     json_decref(arguments);
     if (status != TR_OK) return status;
     size_t index;
@@ -206,7 +206,7 @@ static tr_status read_page(struct log_source *source, log_source_each *each, voi
 
 tr_status log_source_read(struct log_source *source, log_source_each *each, void *context,
                           struct failure *failure) {
-    if (source->cluster == NULL) return read_file(source, each, context, failure);
+    if (source->remote == NULL) return read_file(source, each, context, failure);
     tr_status status = TR_OK;
     for (bool end = false; !end && status == TR_OK;)
         status = read_page(source, each, context, &end);

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "node/cli/cluster.h"
+#include "node/cli/remote.h"
 
 struct log_source;
 
@@ -21,7 +21,7 @@ struct log_source;
  * many bytes only. The caller's. */
 struct log_source *log_source_file(const char *node, const char *path, const char *trace,
                                    uint64_t tail_bytes);
-struct log_source *log_source_node(const char *node, struct cluster *cluster, const char *trace,
+struct log_source *log_source_node(const char *node, struct remote *remote, const char *trace,
                                    uint64_t tail_bytes);
 void log_source_free(struct log_source *source);
 
@@ -30,7 +30,7 @@ bool log_source_is_remote(const struct log_source *source);
 /* Gets each line as an object (borrowed) with its time in milliseconds since 1970 (0: unknown). */
 typedef void log_source_each(void *context, const json_t *line, uint64_t time_ms);
 
-/* Reads what has come since the last time. Errors: TR_EIO, and those of cluster_call. */
+/* Reads what has come since the last time. Errors: TR_EIO, and those of remote_call. */
 tr_status log_source_read(struct log_source *source, log_source_each *each, void *context,
                           struct failure *failure);
 

@@ -90,19 +90,19 @@ static json_t *sort_by_name(json_t *nodes) {
     return sorted;
 }
 
-json_t *nodes_describe(struct app *app, struct cluster *cluster) {
+json_t *nodes_describe(struct app *app, struct remote *remote) {
     json_t *nodes = json_array(), *member;
     struct local_nodes local;
-    struct cluster_answer *answers = cluster_ask_all(cluster, "status", NULL, 0);
+    struct remote_answer *answers = remote_ask_all(remote, "status", NULL, 0);
     size_t index;
-    json_array_foreach(json_object_get(cluster_status(cluster), "members"), index, member) {
+    json_array_foreach(json_object_get(remote_status(remote), "members"), index, member) {
         json_array_append_new(nodes, describe_member(member));
     }
-    for (size_t i = 0; i < cluster_member_count(cluster); i++) {
+    for (size_t i = 0; i < remote_member_count(remote); i++) {
         json_t *node = find_by_name(nodes, answers[i].node);
         if (node != NULL && answers[i].data != NULL) add_own_words(node, answers[i].data);
     }
-    cluster_answers_free(cluster, answers);
+    remote_answers_free(remote, answers);
     /* Only a node found through the folder is one of the folder's cluster. */
     if (args_text(app->args, "endpoint") == NULL) {
         folder_nodes(&app->folder, &local);

@@ -38,11 +38,11 @@ static json_t *insert(json_t *offers, json_t *behavior) {
     return offer;
 }
 
-json_t *offers_ask(struct app *app, struct cluster *cluster) {
-    struct cluster_answer *answers = cluster_ask_all(cluster, "behaviors", NULL, 0);
+json_t *offers_ask(struct app *app, struct remote *remote) {
+    struct remote_answer *answers = remote_ask_all(remote, "behaviors", NULL, 0);
     json_t *offers = NULL;
-    if (cluster_answers_note(cluster, answers) > 0) offers = json_array();
-    for (size_t i = 0; offers != NULL && i < cluster_member_count(cluster); i++) {
+    if (remote_answers_note(remote, answers) > 0) offers = json_array();
+    for (size_t i = 0; offers != NULL && i < remote_member_count(remote); i++) {
         size_t index;
         json_t *behavior;
         json_array_foreach(json_object_get(answers[i].data, "behaviors"), index, behavior) {
@@ -51,7 +51,7 @@ json_t *offers_ask(struct app *app, struct cluster *cluster) {
             json_array_append_new(json_object_get(offer, "nodes"), json_string(answers[i].node));
         }
     }
-    cluster_answers_free(cluster, answers);
+    remote_answers_free(remote, answers);
     (void)app;
     return offers;
 }

@@ -8,12 +8,12 @@
 
 #include <jansson.h>
 
-#include "node/cli/cluster.h"
+#include "node/cli/remote.h"
 
 /* Asks all members and returns [{name, version, state, handlers, nodes: [NAME, ...]}], by name; a
  * behavior that nodes offer in several versions has an entry for each. The caller's; NULL with
  * app->failure when no node answers. */
-json_t *offers_ask(struct app *app, struct cluster *cluster);
+json_t *offers_ask(struct app *app, struct remote *remote);
 
 /* Returns an array of the names of nodes that offer a behavior (the caller's), or NULL, with
  * app->failure naming the nearest behavior, when none does. */

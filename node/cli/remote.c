@@ -1,7 +1,7 @@
 /*
- * cluster.c - finding a live node, connecting to members, asking one or all.
+ * remote.c - finding a live node, connecting to members, asking one or all.
  */
-#include "node/cli/cluster.h"
+#include "node/cli/remote.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -21,11 +21,11 @@ struct peer {
     char *name;
     char *control;
     bool insecure;
-    bool member;                   /* may answer: counts in cluster_member_... */
+    bool member;                   /* may answer: counts in remote_member_... */
     struct control_client *client; /* NULL: not connected yet */
 };
 
-struct cluster {
+struct remote {
     struct app *app;
     struct peer **peers;
     size_t peer_count;
@@ -36,20 +36,19 @@ struct cluster {
 
 /* ---- peers ----------------------------------------------------------------------------------- */
 
-static struct peer *peer_find(const struct cluster *cluster, const char *name) {
-    for (size_t i = 0; i < cluster->peer_count; i++)
-        if (strcmp(cluster->peers[i]->name, name) == 0) return cluster->peers[i];
+static struct peer *peer_find(const struct remote *remote, const char *name) {
+    for (size_t i = 0; i < remote->peer_count; i++)
+        if (strcmp(remote->peers[i]->name, name) == 0) return remote->peers[i];
     return NULL;
 }
 
-static struct peer *peer_add(struct cluster *cluster, const char *name, const char *control,
+static struct peer *peer_add(struct remote *remote, const char *name, const char *control,
                              bool insecure) {
     struct peer *peer = mem_zalloc(1, sizeof *peer);
     *peer = (struct peer){
         .name = mem_strdup(name), .control = mem_strdup(control), .insecure = insecure};
-    cluster->peers =
-        mem_realloc_array(cluster->peers, cluster->peer_count + 1, sizeof(struct peer *));
-    cluster->peers[cluster->peer_count++] = peer;
+    remote->peers = mem_realloc_array(remote->peers, remote->peer_count + 1, sizeof(struct peer *));
+    remote->peers[remote->peer_count++] = peer;
     return peer;
 }
 
@@ -80,18 +79,18 @@ static void add_steps(const struct peer *peer, enum control_step step, struct fa
                      peer->insecure ? "handshake" : "CURVE handshake");
 }
 
-static tr_status connect_peer(const struct cluster *cluster, struct peer *peer,
+static tr_status connect_peer(const struct remote *remote, struct peer *peer,
                               struct failure *failure) {
-    const struct folder *folder = &cluster->app->folder;
+    const struct folder *folder = &remote->app->folder;
     public_keys server;
     enum control_step step = CONTROL_STEP_KEYS;
     struct control_client_options options = {
         .endpoint = peer->control,
         .security = peer->insecure ? TR_SECURITY_NONE : TR_SECURITY_CURVE,
         .keys_dir = folder->keys,
-        .key_name = args_text(cluster->app->args, "key"),
+        .key_name = args_text(remote->app->args, "key"),
         .server_key = server.curve,
-        .timeout_ms = cluster->connect_ms,
+        .timeout_ms = remote->connect_ms,
     };
     if (peer->client != NULL) return TR_OK;
     if (folder->exists) failure_step(failure, true, "cluster folder");
@@ -117,7 +116,7 @@ static tr_status connect_peer(const struct cluster *cluster, struct peer *peer,
 /* ---- asking ---------------------------------------------------------------------------------- */
 
 struct relay {
-    cluster_progress *progress;
+    remote_progress *progress;
     void *context;
 };
 
@@ -131,7 +130,7 @@ static bool relay_progress(void *context, const char *json, size_t bytes) {
 }
 
 /* Sends one request and returns the whole reply, the caller's, or NULL. */
-static json_t *exchange(struct peer *peer, const struct cluster_call *call,
+static json_t *exchange(struct peer *peer, const struct remote_call *call,
                         struct failure *failure) {
     json_t *request = call->args == NULL
                           ? json_pack("{s:s}", "op", call->op)
@@ -161,10 +160,10 @@ static json_t *exchange(struct peer *peer, const struct cluster_call *call,
 
 /* One question to one node, without following. `*redirect_out` gets where to ask instead (the
  * caller's), or NULL. */
-static tr_status ask_peer(const struct cluster *cluster, struct peer *peer,
-                          const struct cluster_call *call, json_t **data_out, json_t **redirect_out,
+static tr_status ask_peer(const struct remote *remote, struct peer *peer,
+                          const struct remote_call *call, json_t **data_out, json_t **redirect_out,
                           struct failure *failure) {
-    tr_status status = connect_peer(cluster, peer, failure);
+    tr_status status = connect_peer(remote, peer, failure);
     if (status != TR_OK) return status;
     json_t *reply = exchange(peer, call, failure);
     if (reply == NULL) return failure->error.status;
@@ -184,27 +183,26 @@ static tr_status ask_peer(const struct cluster *cluster, struct peer *peer,
     return status;
 }
 
-static struct peer *follow(struct cluster *cluster, const struct peer *from, json_t *redirect) {
+static struct peer *follow(struct remote *remote, const struct peer *from, json_t *redirect) {
     const char *name = json_string_value(json_object_get(redirect, "node"));
     const char *control = json_string_value(json_object_get(redirect, "control"));
     if (name == NULL || control == NULL) return NULL;
-    struct peer *peer = peer_find(cluster, name);
-    if (peer == NULL && cluster->peer_count < PEERS_MAX)
-        peer = peer_add(cluster, name, control, from->insecure);
+    struct peer *peer = peer_find(remote, name);
+    if (peer == NULL && remote->peer_count < PEERS_MAX)
+        peer = peer_add(remote, name, control, from->insecure);
     return peer;
 }
 
-tr_status cluster_call(struct cluster *cluster, const struct cluster_call *call,
-                       json_t **data_out) {
-    struct failure *failure = &cluster->app->failure;
-    struct peer *peer = call->node == NULL ? cluster->contact : peer_find(cluster, call->node);
+tr_status remote_call(struct remote *remote, const struct remote_call *call, json_t **data_out) {
+    struct failure *failure = &remote->app->failure;
+    struct peer *peer = call->node == NULL ? remote->contact : peer_find(remote, call->node);
     if (peer == NULL)
         return failure_set(failure, TR_ENOENT, NULL, "there is no node %s", call->node);
     for (int i = 0; i < REDIRECTS_MAX && peer != NULL; i++) {
         json_t *redirect = NULL;
-        tr_status status = ask_peer(cluster, peer, call, data_out, &redirect, failure);
+        tr_status status = ask_peer(remote, peer, call, data_out, &redirect, failure);
         if (redirect == NULL) return status;
-        peer = follow(cluster, peer, redirect);
+        peer = follow(remote, peer, redirect);
         json_decref(redirect);
     }
     return failure_set(failure, TR_EUNREACHABLE, "try again",
@@ -214,34 +212,34 @@ tr_status cluster_call(struct cluster *cluster, const struct cluster_call *call,
 /* ---- asking all ------------------------------------------------------------------------------ */
 
 struct question {
-    const struct cluster *cluster;
+    const struct remote *remote;
     struct peer *peer;
-    struct cluster_call call;
-    struct cluster_answer *answer;
+    struct remote_call call;
+    struct remote_answer *answer;
 };
 
 static void *ask_in_thread(void *context) {
     struct question *question = context;
-    (void)ask_peer(question->cluster, question->peer, &question->call, &question->answer->data,
-                   NULL, &question->answer->failure);
+    (void)ask_peer(question->remote, question->peer, &question->call, &question->answer->data, NULL,
+                   &question->answer->failure);
     return NULL;
 }
 
-struct cluster_answer *cluster_ask_all(struct cluster *cluster, const char *op, json_t *args,
-                                       uint64_t timeout_ms) {
-    size_t count = cluster_member_count(cluster), asked = 0;
-    struct cluster_answer *answers = mem_zalloc(count + 1, sizeof *answers);
+struct remote_answer *remote_ask_all(struct remote *remote, const char *op, json_t *args,
+                                     uint64_t timeout_ms) {
+    size_t count = remote_member_count(remote), asked = 0;
+    struct remote_answer *answers = mem_zalloc(count + 1, sizeof *answers);
     struct question *questions = mem_zalloc(count + 1, sizeof *questions);
     pthread_t *threads = mem_zalloc(count + 1, sizeof *threads);
     bool *started = mem_zalloc(count + 1, sizeof *started);
-    for (size_t i = 0; i < cluster->peer_count; i++) {
-        struct peer *peer = cluster->peers[i];
+    for (size_t i = 0; i < remote->peer_count; i++) {
+        struct peer *peer = remote->peers[i];
         if (!peer->member) continue;
         answers[asked].node = peer->name;
         /* A copy for each: reference counts are not for several threads. */
-        struct cluster_call call = {
+        struct remote_call call = {
             .op = op, .args = args == NULL ? NULL : json_deep_copy(args), .timeout_ms = timeout_ms};
-        questions[asked] = (struct question){cluster, peer, call, &answers[asked]};
+        questions[asked] = (struct question){remote, peer, call, &answers[asked]};
         started[asked] =
             pthread_create(&threads[asked], NULL, ask_in_thread, &questions[asked]) == 0;
         if (!started[asked]) ask_in_thread(&questions[asked]);
@@ -257,21 +255,21 @@ struct cluster_answer *cluster_ask_all(struct cluster *cluster, const char *op, 
     return answers;
 }
 
-void cluster_answers_free(struct cluster *cluster, struct cluster_answer *answers) {
-    for (size_t i = 0; answers != NULL && i < cluster_member_count(cluster); i++)
+void remote_answers_free(struct remote *remote, struct remote_answer *answers) {
+    for (size_t i = 0; answers != NULL && i < remote_member_count(remote); i++)
         json_decref(answers[i].data);
     mem_free(answers);
 }
 
-size_t cluster_answers_note(struct cluster *cluster, const struct cluster_answer *answers) {
-    size_t answered = 0, count = cluster_member_count(cluster);
+size_t remote_answers_note(struct remote *remote, const struct remote_answer *answers) {
+    size_t answered = 0, count = remote_member_count(remote);
     for (size_t i = 0; i < count; i++) {
         if (answers[i].data != NULL)
             answered++;
         else
-            output_note(&cluster->app->output, "warning: %s", answers[i].failure.error.message);
+            output_note(&remote->app->output, "warning: %s", answers[i].failure.error.message);
     }
-    if (answered == 0 && count > 0) cluster->app->failure = answers[0].failure;
+    if (answered == 0 && count > 0) remote->app->failure = answers[0].failure;
     return answered;
 }
 
@@ -282,38 +280,38 @@ static bool may_answer(const char *state) {
 }
 
 /* Takes the contact's members in; a local node's own card knows its present endpoint best. */
-static void take_members(struct cluster *cluster, const struct local_nodes *local) {
+static void take_members(struct remote *remote, const struct local_nodes *local) {
     size_t index;
     json_t *member;
-    json_array_foreach(json_object_get(cluster->status, "members"), index, member) {
+    json_array_foreach(json_object_get(remote->status, "members"), index, member) {
         const char *name = json_string_value(json_object_get(member, "name"));
         const char *control = json_string_value(json_object_get(member, "control"));
         const char *state = json_string_value(json_object_get(member, "state"));
-        if (name == NULL || cluster->peer_count >= PEERS_MAX) continue;
+        if (name == NULL || remote->peer_count >= PEERS_MAX) continue;
         const struct local_node *node = local_nodes_find(local, name);
         if (node != NULL && node->running) control = node->control;
-        struct peer *peer = peer_find(cluster, name);
+        struct peer *peer = peer_find(remote, name);
         if (peer == NULL)
             peer =
-                peer_add(cluster, name, control == NULL ? "" : control, cluster->contact->insecure);
+                peer_add(remote, name, control == NULL ? "" : control, remote->contact->insecure);
         /* A local process that is gone need not be waited for, whatever the table still says. */
         bool gone = node != NULL && node->carded && !node->running;
-        if (peer == cluster->contact || (may_answer(state) && !gone)) peer->member = true;
+        if (peer == remote->contact || (may_answer(state) && !gone)) peer->member = true;
     }
-    cluster->contact->member = true;
-    qsort(cluster->peers, cluster->peer_count, sizeof *cluster->peers, compare_peers);
+    remote->contact->member = true;
+    qsort(remote->peers, remote->peer_count, sizeof *remote->peers, compare_peers);
 }
 
 /* Tries one candidate: connects and asks for the status. */
-static bool try_contact(struct cluster *cluster, const char *name, const char *control,
-                        bool insecure, struct failure *failure) {
-    struct peer *peer = peer_add(cluster, name, control, insecure);
-    struct cluster_call call = {.op = "status", .timeout_ms = cluster->connect_ms};
-    if (ask_peer(cluster, peer, &call, &cluster->status, NULL, failure) == TR_OK) {
-        cluster->contact = peer;
+static bool try_contact(struct remote *remote, const char *name, const char *control, bool insecure,
+                        struct failure *failure) {
+    struct peer *peer = peer_add(remote, name, control, insecure);
+    struct remote_call call = {.op = "status", .timeout_ms = remote->connect_ms};
+    if (ask_peer(remote, peer, &call, &remote->status, NULL, failure) == TR_OK) {
+        remote->contact = peer;
         return true;
     }
-    cluster->peer_count--;
+    remote->peer_count--;
     peer_free(peer);
     return false;
 }
@@ -347,91 +345,92 @@ static tr_status nothing_runs(const struct folder *folder, const struct local_no
     return TR_EUNREACHABLE;
 }
 
-static tr_status find_local(struct cluster *cluster, const struct local_nodes *local) {
+static tr_status find_local(struct remote *remote, const struct local_nodes *local) {
     struct failure summary = {0}, last = {0};
     size_t running = local_nodes_running(local);
     for (size_t i = 0; i < local->count; i++) {
         const struct local_node *node = &local->items[i];
         if (!node->running) continue;
         last = (struct failure){0};
-        if (try_contact(cluster, node->name, node->control, node->insecure, &last)) return TR_OK;
+        if (try_contact(remote, node->name, node->control, node->insecure, &last)) return TR_OK;
         summarize(&summary, node->name, &last);
     }
-    struct failure *failure = &cluster->app->failure;
-    if (running == 0) return nothing_runs(&cluster->app->folder, local, failure);
+    struct failure *failure = &remote->app->failure;
+    if (running == 0) return nothing_runs(&remote->app->folder, local, failure);
     *failure = running == 1 ? last : summary;
     if (running > 1)
         error_set(&failure->error, summary.error.status, summary.error.hint,
-                  "no node of cluster %s answers", cluster->app->folder.cluster);
+                  "no node of cluster %s answers; %.300s", remote->app->folder.cluster,
+                  summary.error.message);
     return failure->error.status;
 }
 
 /* --endpoint NAME@tcp://HOST:PORT: the control endpoint of a node anywhere. */
-static tr_status find_given(struct cluster *cluster, const char *text) {
-    struct failure *failure = &cluster->app->failure;
+static tr_status find_given(struct remote *remote, const char *text) {
+    struct failure *failure = &remote->app->failure;
     const char *at = strchr(text, '@');
     char name[FOLDER_NAME_BYTES];
     if (at == NULL || at == text || (size_t)(at - text) >= sizeof name)
         return failure_set(failure, TR_EINVAL, "write it as n1@tcp://10.0.0.1:7102",
                            "--endpoint: `%s` is not NAME@ENDPOINT", text);
     snprintf(name, sizeof name, "%.*s", (int)(at - text), text);
-    bool insecure = args_has(cluster->app->args, "insecure") || cluster->app->folder.insecure;
-    if (try_contact(cluster, name, at + 1, insecure, failure)) return TR_OK;
+    bool insecure = args_has(remote->app->args, "insecure") || remote->app->folder.insecure;
+    if (try_contact(remote, name, at + 1, insecure, failure)) return TR_OK;
     return failure->error.status;
 }
 
-tr_status cluster_open(struct app *app, struct cluster **cluster_out) {
-    struct cluster *cluster = mem_zalloc(1, sizeof *cluster);
+tr_status remote_open(struct app *app, struct remote **remote_out) {
+    struct remote *remote = mem_zalloc(1, sizeof *remote);
     struct local_nodes local;
-    cluster->app = app;
+    remote->app = app;
     uint64_t asked_ms = args_duration_ms(app->args, "timeout", CONNECT_MS);
-    cluster->connect_ms = asked_ms < 100 ? 100 : asked_ms > CONNECT_MS ? CONNECT_MS : asked_ms;
+    remote->connect_ms = asked_ms < 100 ? 100 : asked_ms > CONNECT_MS ? CONNECT_MS : asked_ms;
     folder_nodes(&app->folder, &local);
     const char *given = args_text(app->args, "endpoint");
-    tr_status status = given != NULL ? find_given(cluster, given) : find_local(cluster, &local);
+    tr_status status = given != NULL ? find_given(remote, given) : find_local(remote, &local);
     if (status == TR_OK) {
-        take_members(cluster, &local);
-        *cluster_out = cluster;
+        take_members(remote, &local);
+        *remote_out = remote;
     } else {
-        cluster_close(cluster);
+        remote_close(remote);
     }
     local_nodes_free(&local);
     return status;
 }
 
-void cluster_close(struct cluster *cluster) {
-    if (cluster == NULL) return;
-    for (size_t i = 0; i < cluster->peer_count; i++) peer_free(cluster->peers[i]);
-    mem_free(cluster->peers);
-    json_decref(cluster->status);
-    mem_free(cluster);
+void remote_close(struct remote *remote) {
+    if (remote == NULL) return;
+    for (size_t i = 0; i < remote->peer_count; i++) peer_free(remote->peers[i]);
+    mem_free(remote->peers);
+    json_decref(remote->status);
+    mem_free(remote);
 }
 
 /* ---- members --------------------------------------------------------------------------------- */
 
-const char *cluster_contact(const struct cluster *cluster) {
-    return cluster->contact->name;
+const char *remote_contact(const struct remote *remote) {
+    return remote->contact->name;
 }
 
-json_t *cluster_status(const struct cluster *cluster) {
-    return cluster->status;
+json_t *remote_status(const struct remote *remote) {
+    return remote->status;
 }
 
-size_t cluster_member_count(const struct cluster *cluster) {
+size_t remote_member_count(const struct remote *remote) {
     size_t count = 0;
-    for (size_t i = 0; i < cluster->peer_count; i++) count += cluster->peers[i]->member;
+    for (size_t i = 0; i < remote->peer_count; i++) count += remote->peers[i]->member;
     return count;
 }
 
-const char *cluster_member_name(const struct cluster *cluster, size_t index) {
-    for (size_t i = 0; i < cluster->peer_count; i++)
-        if (cluster->peers[i]->member && index-- == 0) return cluster->peers[i]->name;
+const char *remote_member_name(const struct remote *remote, size_t index) {
+    for (size_t i = 0; i < remote->peer_count; i++)
+        if (remote->peers[i]->member && index-- == 0) return remote->peers[i]->name;
     return NULL;
 }
 
-tr_status cluster_check_node(struct cluster *cluster, const char *name) {
-    const struct peer *peer = peer_find(cluster, name);
-    struct failure *failure = &cluster->app->failure;
+tr_status remote_check_node(struct remote *remote, const char *name) {
+    const struct peer *peer = peer_find(remote, name);
+    struct failure *failure = &remote->app->failure;
     if (peer != NULL && peer->member) return TR_OK;
     if (peer != NULL) {
         failure_set(failure, TR_EUNREACHABLE, NULL, "node %s is down or has left", name);
@@ -439,8 +438,8 @@ tr_status cluster_check_node(struct cluster *cluster, const char *name) {
         return TR_EUNREACHABLE;
     }
     const char *names[PEERS_MAX];
-    for (size_t i = 0; i < cluster->peer_count; i++) names[i] = cluster->peers[i]->name;
-    const char *nearest = suggest_nearest(name, names, cluster->peer_count);
+    for (size_t i = 0; i < remote->peer_count; i++) names[i] = remote->peers[i]->name;
+    const char *nearest = suggest_nearest(name, names, remote->peer_count);
     failure_set(failure, TR_ENOENT, "`troupe node list` lists them", "there is no node %s", name);
     if (nearest != NULL) error_hint(&failure->error, "did you mean `%s`?", nearest);
     return TR_ENOENT;
