@@ -52,7 +52,7 @@ refused() {
     verdict $? "$name: the reason is not '$words' but '$(cat "$scratch/said")'"
 }
 
-"$build/troupe" -q up 3 --load "$build/examples/wordcount.so" || exit 1
+"$build/troupe" -q up 3 --load "$build/examples/wordcount.so" >/dev/null || exit 1
 
 same "the licenses" /usr/share/common-licenses/*
 same "one small file" /usr/share/common-licenses/BSD

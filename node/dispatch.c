@@ -52,6 +52,17 @@ static void complete(struct worker *worker, tr_actor *actor, tr_message *item) {
     message_free(item);
 }
 
+/* Reports a handler that has kept its worker for too long. */
+static void watch_time(struct worker *worker, tr_actor *actor, const tr_message *item) {
+    struct runtime *runtime = actor->runtime;
+    uint64_t now_ns = environment_coarse_ns(runtime->environment);
+    uint64_t took_ns = now_ns - worker->looked_ns;
+    worker->looked_ns = now_ns;
+    if (took_ns < runtime->slow_handler_ns) return;
+    actor_log(actor, item, TR_WARN, "slow handler: %s took %" PRIu64 " ms for %s", actor->behavior->offered->name,
+              took_ns / 1000000, item->type->name);
+}
+
 static tr_status run_handler(struct worker *worker, tr_actor *actor, const struct behavior_entry *entry, tr_message *item) {
     struct observation received = {
         .kind = OBSERVE_RECEIVE, .actor = actor_pid(actor), .from = item->from, .to = item->to, .serial = item->serial,
@@ -62,6 +73,7 @@ static tr_status run_handler(struct worker *worker, tr_actor *actor, const struc
     actor->replied = false;
     tr_status status = entry->handle(actor, actor->state, item);
     actor->current = NULL;
+    watch_time(worker, actor, item);
     if (in_channel) observe_handled(actor, &received);
     if (status != TR_OK) {
         actor_report_failure(actor, item, status);

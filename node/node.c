@@ -1,13 +1,12 @@
 #include "node/node.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "node/base/condition.h"
 #include "node/base/error.h"
 #include "node/base/memory.h"
 #include "node/parking.h"
@@ -237,11 +236,7 @@ tr_status node_new(const tr_node_options *options, const struct node_world *worl
     node->world = *world;
     node->logger = logger;
     pthread_mutex_init(&node->mutex, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&node->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&node->changed);
     copy_options(node, options);
     node->opened_ns = environment_now_ns(world->environment);
     status = open_parts(node, options, error);
@@ -375,18 +370,11 @@ tr_status tr_node_start(tr_node *node, tr_error *error) {
 }
 
 tr_status tr_node_wait_up(tr_node *node, uint64_t timeout_ms, tr_error *error) {
-    struct timespec deadline;
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += (time_t)(timeout_ms / 1000);
-    deadline.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (deadline.tv_nsec >= 1000000000) {
-        deadline.tv_sec++;
-        deadline.tv_nsec -= 1000000000;
-    }
+    struct timespec deadline = condition_deadline(timeout_ms);
     pthread_mutex_lock(&node->mutex);
-    int result = 0;
-    while (node->stage < NODE_UP && node->refusal.status == TR_OK && result != ETIMEDOUT)
-        result = pthread_cond_timedwait(&node->changed, &node->mutex, &deadline);
+    while (node->stage < NODE_UP && node->refusal.status == TR_OK &&
+           condition_wait(&node->changed, &node->mutex, &deadline)) {
+    }
     enum node_stage stage = node->stage;
     tr_error refusal = node->refusal;
     pthread_mutex_unlock(&node->mutex);

@@ -16,12 +16,23 @@ struct real_world {
     char *keys_dir;
 };
 
+/* The key that a control program on this machine uses unless told otherwise. */
+static tr_status make_control_key(struct real_world *world, tr_error *error) {
+    const struct environment *environment = world->environment;
+    key_pair control;
+    tr_status status = keys_load_or_make(world->keys_dir, "operate.local", environment->random_bytes,
+                                         environment->context, &control, error);
+    keys_wipe(&control);
+    return status;
+}
+
 static tr_status open_zmq(void *context, const struct driver_events *events, struct driver *driver_out, tr_error *error) {
     struct real_world *world = context;
     const tr_node_options *options = world->options;
     const char *name = options->name == NULL ? "n1" : options->name;
     if (options->security == TR_SECURITY_CURVE) {
         tr_status status = keys_load(world->keys_dir, name, &world->keys, error);
+        if (status == TR_OK) status = make_control_key(world, error);
         if (status != TR_OK) return status;
     }
     uint32_t body_max = options->message_bytes_max == 0 ? 1 << 20 : options->message_bytes_max;

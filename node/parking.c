@@ -1,7 +1,6 @@
 #define _GNU_SOURCE /* pthread_setname_np */
 #include "node/parking.h"
 
-#include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -9,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "node/base/condition.h"
 #include "node/base/memory.h"
 #include "node/worker.h"
 
@@ -16,7 +16,7 @@ enum {
     SPIN_NS = 20000,    /* looking around before sleeping */
     WATCH_NS = 1000000, /* a watcher's longest sleep while an actor is set aside */
     SPIN_PAUSES = 32,
-    DRAIN_SECONDS = 3
+    DRAIN_MS = 3000
 };
 
 struct parking {
@@ -144,7 +144,7 @@ tr_status parking_start(struct runtime *runtime) {
     struct parking *parking = mem_zalloc(1, sizeof *parking);
     parking->threads = mem_zalloc(runtime->worker_count, sizeof *parking->threads);
     pthread_mutex_init(&parking->mutex, NULL);
-    pthread_cond_init(&parking->quiet, NULL);
+    condition_init(&parking->quiet);
     runtime->parking = parking;
     for (unsigned i = 0; i < runtime->worker_count; i++) {
         if (pthread_create(&parking->threads[i], NULL, worker_thread, runtime->workers[i]) != 0) {
@@ -161,14 +161,11 @@ tr_status parking_start(struct runtime *runtime) {
 
 void parking_drain(struct runtime *runtime) {
     struct parking *parking = runtime->parking;
-    struct timespec deadline;
-    clock_gettime(CLOCK_REALTIME, &deadline);
-    deadline.tv_sec += DRAIN_SECONDS;
-    int result = 0;
+    struct timespec deadline = condition_deadline(DRAIN_MS);
     pthread_mutex_lock(&parking->mutex);
-    while (result != ETIMEDOUT && (atomic_load(&parking->asleep) < runtime->worker_count ||
-                                   worker_has_work(runtime->workers[0], true)))
-        result = pthread_cond_timedwait(&parking->quiet, &parking->mutex, &deadline);
+    while ((atomic_load(&parking->asleep) < runtime->worker_count || worker_has_work(runtime->workers[0], true)) &&
+           condition_wait(&parking->quiet, &parking->mutex, &deadline)) {
+    }
     pthread_mutex_unlock(&parking->mutex);
 }
 

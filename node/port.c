@@ -1,9 +1,8 @@
 #include "node/port.h"
 
-#include <errno.h>
 #include <string.h>
-#include <time.h>
 
+#include "node/base/condition.h"
 #include "node/base/container.h"
 #include "node/base/error.h"
 #include "node/base/memory.h"
@@ -145,11 +144,7 @@ static tr_port *port_obtain(struct runtime *runtime) {
     made->producer = mem_zalloc(1, sizeof *made->producer);
     producer_init(made->producer, runtime, NULL);
     pthread_mutex_init(&made->mutex, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&made->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&made->changed);
     pthread_mutex_lock(&runtime->mutex);
     list_push_back(&runtime->ports, &made->node);
     pthread_mutex_unlock(&runtime->mutex);
@@ -331,22 +326,11 @@ tr_status port_whereis(tr_port *port, const char *name, tr_pid *pid_out) {
 
 /* ---- blocking calls -------------------------------------------------------------------------- */
 
-static struct timespec deadline_after(uint64_t timeout_ms) {
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    if (timeout_ms > 1000ull * 3600 * 24 * 365) timeout_ms = 1000ull * 3600 * 24 * 365;
-    uint64_t ns = (uint64_t)at.tv_nsec + timeout_ms % 1000 * 1000000;
-    at.tv_sec += (time_t)(timeout_ms / 1000 + ns / 1000000000);
-    at.tv_nsec = (long)(ns % 1000000000);
-    return at;
-}
-
 /* Waits until a receiver has room for this port; false at the deadline. */
 static bool wait_room(tr_port *port, const struct timespec *deadline) {
     pthread_mutex_lock(&port->mutex);
-    int result = 0;
-    while (!port->has_room && result != ETIMEDOUT)
-        result = pthread_cond_timedwait(&port->changed, &port->mutex, deadline);
+    while (!port->has_room && condition_wait(&port->changed, &port->mutex, deadline)) {
+    }
     bool room = port->has_room;
     port->has_room = false;
     pthread_mutex_unlock(&port->mutex);
@@ -382,7 +366,7 @@ static tr_status post_waiting(tr_port *port, tr_pid to, unsigned flags, const tr
 
 tr_status tr_port_send_record(tr_port *port, tr_pid to, uint64_t timeout_ms, const tr_record *record,
                               const void *body) {
-    struct timespec deadline = deadline_after(timeout_ms);
+    struct timespec deadline = condition_deadline(timeout_ms);
     return post_waiting(port, to, 0, record, body, &deadline, NULL);
 }
 
@@ -405,17 +389,16 @@ static tr_message *wait_mail(tr_port *port, bool (*wanted)(const tr_message *ite
         tr_message *item = take_if(port, wanted, argument);
         if (item != NULL) return item;
         pthread_mutex_lock(&port->mutex);
-        int result = 0;
-        while (port->mail.last == last && result != ETIMEDOUT)
-            result = pthread_cond_timedwait(&port->changed, &port->mutex, deadline);
+        bool waiting = true;
+        while (port->mail.last == last && waiting) waiting = condition_wait(&port->changed, &port->mutex, deadline);
         pthread_mutex_unlock(&port->mutex);
-        if (result == ETIMEDOUT) return take_if(port, wanted, argument);
+        if (!waiting) return take_if(port, wanted, argument);
     }
 }
 
 tr_status tr_port_ask_record(tr_port *port, tr_pid to, uint64_t timeout_ms, tr_message **reply_out,
                              const tr_record *record, const void *body) {
-    struct timespec deadline = deadline_after(timeout_ms);
+    struct timespec deadline = condition_deadline(timeout_ms);
     uint64_t serial = 0;
     tr_status status = post_waiting(port, to, MESSAGE_ASK, record, body, &deadline, &serial);
     if (status != TR_OK) return status;
@@ -455,7 +438,7 @@ static tr_message *as_expected(tr_port *port, tr_message *item, const record_typ
 tr_status tr_port_receive(tr_port *port, const tr_record *expected, uint64_t timeout_ms, tr_message **message_out) {
     const record_type *type;
     if (record_table_intern(port->runtime->records, expected, &type, NULL) != TR_OK) return TR_EDATA;
-    struct timespec deadline = deadline_after(timeout_ms);
+    struct timespec deadline = condition_deadline(timeout_ms);
     for (;;) {
         tr_message *item = wait_mail(port, is_no_reply, 0, &deadline);
         if (item == NULL) return TR_ETIMEDOUT;

@@ -61,7 +61,7 @@ struct worker {
     struct run_queue queue;
     struct timers timers;
     _Atomic uint64_t ticks; /* messages handled: tells a thief whether this worker moves on */
-    uint64_t step_ns;       /* when the present step began */
+    uint64_t looked_ns;     /* coarse time when the last handler ended, or the step began */
 };
 
 /* Where messages for other spaces go; NULL ops: nowhere. */

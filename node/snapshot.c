@@ -139,7 +139,6 @@ void snapshot_view_now(struct snapshot *snapshot, struct snapshot_view *view_out
 void snapshot_raise_epoch(struct snapshot *snapshot, uint64_t epoch) {
     const struct snapshot_membership *member = &snapshot->member;
     if (epoch <= snapshot->epoch) return;
-    check(epoch <= SNAPSHOT_EPOCH_MAX);
     bool voteless = member->phase != SNAPSHOT_IDLE && member->phase != SNAPSHOT_VOTED;
     if (voteless && epoch >= member->cut.epoch) {
         snapshot_member_fail(snapshot, SNAPSHOT_OVERTAKEN, "a newer colour is about");

@@ -27,7 +27,8 @@ enum {
     SNAPSHOT_TIMEOUT_MS = 30000, /* default of a request */
 };
 
-/* No epoch is larger: the node refuses frames and HELLOs that say so before it files anything. */
+/* No snapshot has a larger one. The node should refuse frames and HELLOs that carry more: after
+ * such a colour was let in, E is beyond all numbers and no snapshot can be taken any more. */
 #define SNAPSHOT_EPOCH_MAX ((UINT64_C(1) << 62) - 1)
 
 struct snapshot;
@@ -200,7 +201,8 @@ uint64_t snapshot_deadline(const struct snapshot *snapshot);
 void snapshot_session_up(struct snapshot *snapshot, uint64_t now_ns, const char *peer,
                          uint64_t peer_epoch);
 
-/* The session with `peer` ended (reset, BYE, a new incarnation); before a new one's session_up. */
+/* The session with `peer` ended (reset, BYE, a new incarnation); before a new one's session_up.
+ * `members` shows it by then, or snapshot_view_changed or snapshot_member_lost follows. */
 void snapshot_session_ended(struct snapshot *snapshot, uint64_t now_ns, const char *peer,
                             const char *reason);
 

@@ -418,6 +418,21 @@ Test(snapshot_abort, marker_before_its_start_is_refused) {
     rig_free(rig);
 }
 
+/* A colour is just a number on the wire; one beyond all numbers must not bring the node down. */
+Test(snapshot_abort, colour_beyond_all_numbers_only_ends_snapshots) {
+    struct rig *rig = half_way();
+    snapshot_epoch_seen(rig->nodes[0].machine, rig->now, UINT64_MAX);
+    cr_assert(eq(u64, rig->nodes[0].epoch, UINT64_MAX));
+    rig_pass(rig, 500);
+    cr_assert(eq(int, rig->nodes[0].status, TR_EABORTED));
+    must_be_over(rig, "all snapshot numbers are used");
+    rig->nodes[1].easy = true;
+    rig_request(rig, 1, 200); /* n1 refuses whatever n2 proposes */
+    rig_pass(rig, 300);
+    cr_assert(ne(int, rig->nodes[1].status, TR_OK));
+    rig_free(rig);
+}
+
 /* Whatever comes, the machine stays whole: afterwards it takes a snapshot. */
 Test(snapshot_abort, random_bytes_at_any_phase_do_no_harm) {
     random_state random;

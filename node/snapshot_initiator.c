@@ -182,6 +182,7 @@ static bool view_complete(const struct snapshot *snapshot, const struct snapshot
 /* The first number above all that are known; false when there is none left. */
 static bool next_cut(const struct snapshot *snapshot, snapshot_cut *cut_out) {
     uint64_t used = snapshot->epoch > snapshot->floor ? snapshot->epoch : snapshot->floor;
+    if (used > SNAPSHOT_EPOCH_MAX) return false;
     uint64_t epoch = ((used >> 16) + 1) << 16 | snapshot_name_bits(snapshot->name);
     return snapshot_cut_make(epoch, snapshot->name, cut_out);
 }

@@ -74,7 +74,7 @@ void snapshot_member_fail(struct snapshot *snapshot, enum snapshot_reason reason
 static void refuse(struct snapshot *snapshot, const snapshot_cut *cut, enum snapshot_reason reason,
                    const char *text) {
     struct snapshot_message refusal = {.kind = SNAPSHOT_REFUSE, .cut = *cut, .reason = reason};
-    refusal.floor = snapshot->floor;
+    refusal.floor = snapshot->floor < SNAPSHOT_EPOCH_MAX ? snapshot->floor : SNAPSHOT_EPOCH_MAX;
     snprintf(refusal.text, sizeof refusal.text, "%s", text);
     snapshot_post(snapshot, cut->initiator, &refusal);
 }

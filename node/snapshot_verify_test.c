@@ -141,6 +141,25 @@ Test(snapshot_verify, a_manifest_signed_with_another_key_than_the_initiator_s_is
     sample_fini(&sample);
 }
 
+/* Digests and trailer are themselves checked before they are believed. */
+Test(snapshot_verify, damage_in_the_tail_is_told_as_such) {
+    struct sample sample;
+    sample_init(&sample, NULL, "/s");
+    cr_assert(sample_take(&sample, "s1-n1", 0x20000));
+    size_t bytes = 0;
+    uint8_t *data = storage_memory_peek(sample.memory, "/s/s1-n1/n1.part", &bytes);
+    const size_t tail = 14 + DIGEST_BYTES + PART_TRAILER_BYTES;
+    for (size_t at = bytes - tail - 1; at < bytes; at++) {
+        tr_error error = {0};
+        data[at] ^= 1;
+        cr_assert_eq(verify(&sample, &error), TR_EDATA);
+        bool told = strstr(error.message, "the end of the file differs") != NULL;
+        cr_assert_eq(told, at >= bytes - tail, "%zu: %s", at, error.message);
+        data[at] ^= 1;
+    }
+    sample_fini(&sample);
+}
+
 /* ---- contradictions -------------------------------------------------------------------------- */
 
 Test(snapshot_verify,

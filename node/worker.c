@@ -94,6 +94,7 @@ bool worker_step(struct worker *worker, bool greedy) {
     tr_actor *runnable = pick_own(worker);
     if (runnable == NULL) runnable = steal(worker, greedy);
     if (runnable == NULL) return fired;
+    worker->looked_ns = environment_coarse_ns(worker->producer.runtime->environment);
     actor_run(worker, runnable);
     return true;
 }

@@ -20,6 +20,10 @@ uint64_t clock_monotonic_ns(void) {
     return clock_read(CLOCK_MONOTONIC);
 }
 
+uint64_t clock_coarse_ns(void) {
+    return clock_read(CLOCK_MONOTONIC_COARSE);
+}
+
 uint64_t clock_wall_ns(void) {
     return clock_read(CLOCK_REALTIME);
 }

@@ -15,6 +15,9 @@ enum { CLOCK_TEXT_BYTES = 32 };
 /* Nanoseconds since some fixed point of this boot; never goes back. */
 uint64_t clock_monotonic_ns(void);
 
+/* The monotonic clock as of the last tick, up to 10 ms late, at a fraction of the cost. */
+uint64_t clock_coarse_ns(void);
+
 /* Nanoseconds since 1970-01-01T00:00:00Z; may jump. */
 uint64_t clock_wall_ns(void);
 

@@ -19,6 +19,7 @@ struct observer;
 struct environment {
     void *context;                                                /* handed to each of these */
     uint64_t (*now_ns)(void *context);                            /* monotonic, ns */
+    uint64_t (*coarse_ns)(void *context); /* the same, cheap and some ms late; NULL: now_ns */
     uint64_t (*wall_ns)(void *context);                           /* ns since 1970 */
     void (*random_bytes)(void *context, void *out, size_t bytes); /* fit for keys */
     const struct observer *observer; /* told of each send, receive, record, ...; NULL: nobody */
@@ -31,6 +32,11 @@ void environment_real(struct environment *environment, struct logger *logger);
 /* The same calls, written shorter. */
 static inline uint64_t environment_now_ns(const struct environment *environment) {
     return environment->now_ns(environment->context);
+}
+
+static inline uint64_t environment_coarse_ns(const struct environment *environment) {
+    return environment->coarse_ns != NULL ? environment->coarse_ns(environment->context)
+                                          : environment->now_ns(environment->context);
 }
 
 static inline uint64_t environment_wall_ns(const struct environment *environment) {
