@@ -68,7 +68,7 @@ static void op_changed(void *context, const struct member *member, enum member_s
              "member %s is %s (was %s): %s", member->name, member_state_name(member->state),
              member_state_name(old_state), member->reason);
     struct peer *peer = self ? NULL : peer_obtain(node, member->name);
-    if (peer != NULL && (member_is_up(member) || peer->space == 0)) peer->space = member->space;
+    if (peer != NULL) peer_admit(peer);
     if (self && member->state == MEMBER_UP && !node->space_taken) node_host(node);
     cluster_publish(node);
     if (!self && was_up && !member_is_up(member))

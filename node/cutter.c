@@ -74,7 +74,7 @@ static void op_flush_links(void *context, uint64_t epoch) {
 static uint64_t op_link_sent_older(void *context, const char *name, uint64_t epoch) {
     tr_node *node = context;
     struct peer *peer = peer_find(node, name);
-    return peer == NULL ? 0 : recording_sent(node->runtime, peer->origin, atomic_load(&peer->serial), epoch);
+    return peer == NULL ? 0 : recording_sent(node->runtime, peer->origin, peer->last_serial, epoch);
 }
 
 static void op_link_counts(void *context, const char *name, uint64_t epoch, uint64_t *received, uint64_t *recorded) {
@@ -82,9 +82,8 @@ static void op_link_counts(void *context, const char *name, uint64_t epoch, uint
     struct peer *peer = peer_find(node, name);
     *received = *recorded = 0;
     if (peer == NULL) return;
-    uint32_t serial = atomic_load(&peer->serial);
-    *received = recording_received(node->runtime, peer->origin, serial, epoch);
-    *recorded = recording_recorded(node->runtime, peer->origin, serial, epoch);
+    *received = recording_received(node->runtime, peer->origin, peer->last_serial, epoch);
+    *recorded = recording_recorded(node->runtime, peer->origin, peer->last_serial, epoch);
 }
 
 /* ---- recording ------------------------------------------------------------------------------- */

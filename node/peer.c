@@ -377,8 +377,8 @@ static void file_message(struct peer *peer, const struct envelope *envelope) {
         bad_peer(peer, "a message of a snapshot that was never started here");
         return;
     }
-    if (!acceptable(envelope) || envelope->from.space != peer->space || envelope->to.space != runtime->space) {
-        bad_peer(peer, "a message with a kind or an address that is not its own to use");
+    if (!acceptable(envelope) || (runtime->space != 0 && envelope->from.space == runtime->space)) {
+        bad_peer(peer, "a message of a kind or from an address that is not its own to use");
         return;
     }
     tr_error error = {0};
@@ -396,7 +396,7 @@ static void file_message(struct peer *peer, const struct envelope *envelope) {
     item->kind = (uint8_t)(envelope->flags >> 8);
     item->flags = (uint8_t)envelope->flags;
     item->origin = (uint16_t)peer->origin;
-    item->origin_session = atomic_load_explicit(&peer->serial, memory_order_relaxed);
+    item->origin_session = peer->last_serial;
     post_arrived(&node->producer, &item);
 }
 
@@ -427,6 +427,15 @@ static void learn_name(struct peer *peer, const char *name) {
     map_text_put(&peer->node->peers, name, peer);
 }
 
+void peer_admit(struct peer *peer) {
+    const struct member *member = members_find_by_name(peer->node->members, peer->name);
+    /* A new life's session may be up before its admission has reached this node: what actors send then is meant for
+     * the old life's pids and must not travel. */
+    bool known = member != NULL && peer->incarnation != 0 && member->incarnation == peer->incarnation;
+    /* Release: pairs with peer_post. */
+    atomic_store_explicit(&peer->serial, known ? peer->last_serial : 0, memory_order_release);
+}
+
 static void on_session_up(void *user, struct link *link, const struct identity *identity, uint64_t session, bool resumed) {
     (void)link;
     struct peer *peer = user;
@@ -437,8 +446,8 @@ static void on_session_up(void *user, struct link *link, const struct identity *
     map_u64_fini(&peer->types);
     if (peer->announced != NULL) memset(peer->announced, 0, peer->announced_bits / 8);
     if (++peer->last_serial == 0) peer->last_serial = 1;
-    /* Release: pairs with peer_post. */
-    atomic_store_explicit(&peer->serial, peer->last_serial, memory_order_release);
+    peer->incarnation = identity->incarnation;
+    peer_admit(peer);
     uint64_t now_ns = now_of(peer);
     node_log(node, TR_INFO, "link", "session with %s is up", peer->name);
     snapshot_session_up(node->snapshot, now_ns, peer->name, peer->epoch);
@@ -474,7 +483,8 @@ static void on_session_down(void *user, struct link *link, const struct link_dow
     uint64_t now_ns = now_of(peer);
     node_log(node, TR_WARN, "link", "session with %s is over: %s; %" PRIu64 " messages undelivered or unknown", peer->name,
              down->text, down->count);
-    atomic_store_explicit(&peer->serial, 0, memory_order_release);
+    peer->incarnation = 0;
+    peer_admit(peer);
     end_pressure(peer);
     snapshot_session_ended(node->snapshot, now_ns, peer->name, down->text);
     members_session_down(node->members, peer->name, peer->session, down->text, now_ns);

@@ -29,7 +29,7 @@ struct peer {
     uint32_t origin; /* from 1: names the peer in messages, tallies and the driver */
 
     /* any thread */
-    _Atomic uint32_t serial; /* of the session that is up; 0: none */
+    _Atomic uint32_t serial; /* of the session that takes messages; 0: none */
     _Atomic(struct parcel *) outbox;
     _Atomic uint64_t outbox_bytes, link_bytes; /* not yet sent */
     _Atomic bool is_dirty;
@@ -43,10 +43,10 @@ struct peer {
     /* core */
     struct link *link;
     char endpoint[256];
-    uint64_t space;        /* of its present life as a member; 0: not known yet */
     uint64_t session;      /* cluster_session of the session that is up */
     uint64_t epoch;        /* its E as it said last */
-    uint32_t last_serial;
+    uint32_t last_serial;  /* of the session that is up or was last */
+    uint64_t incarnation;  /* of the life at the other end of the session; 0: no session */
     map_u64 types;         /* record_type by the peer's record id; of this session */
     uint8_t *announced;    /* bits by own record id; of this session */
     uint32_t announced_bits;
@@ -59,6 +59,9 @@ void peers_free(tr_node *node);
 
 /* Connects and seeks a session with whoever listens there; `name` "" when unknown. */
 void peer_dial(tr_node *node, const char *endpoint, const char *name);
+
+/* Lets messages pass if the session is with the life that the member table knows; called whenever one of the two changes. */
+void peer_admit(struct peer *peer);
 
 /* A frame has come in. */
 void peer_frame(tr_node *node, const char *user, const uint8_t *bytes, size_t size);
