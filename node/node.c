@@ -89,13 +89,9 @@ static tr_status begin_life(tr_node *node, tr_error *error) {
     char text[96];
     int length = snprintf(text, sizeof text, "incarnation %" PRIu64 "\nlives %" PRIu32 "\n", node->incarnation,
                           node->lives + 1);
-    char *path = storage_join(node->dir, "life");
-    char *temporary = mem_format("%s.new", path);
     tr_status status = storage_make_directories(&node->world.files, node->dir, error);
     if (status == TR_OK)
-        status = storage_write_file(&node->world.files, node->dir, temporary, path, text, (size_t)length, error);
-    mem_free(temporary);
-    mem_free(path);
+        status = storage_replace_file(&node->world.files, node->dir, "life", text, (size_t)length, error);
     return status;
 }
 

@@ -125,6 +125,7 @@ static void encode_message(struct producer *producer, part_chunk *chunk, const t
         .kind = item->kind,
         .flags = item->flags,
         .id = item->serial,
+                         .reference = item->reference,
         .colour = item->colour,
         .trace = item->trace,
         .order = atomic_fetch_add_explicit(&runtime->record_order, 1, memory_order_relaxed),

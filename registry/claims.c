@@ -131,13 +131,11 @@ void claims_granted(struct names *names, const struct service *from, uint64_t to
         return;
     }
     uint64_t age = ++names->lamport;
-    struct entry *entry =
-        bindings_add(names, claim->binding, names->self, claim->pid, age, token);
+    struct entry *entry = bindings_add(names, claim->binding, names->self, claim->pid, age, token);
     claim->entry = entry;
     entry->claim = claim;
     list_push_back(&holder_get(names, claim->pid)->entries, &entry->of_holder);
-    struct names_message message =
-        names_message_about(NAMES_PUT, claim->binding->name, claim->pid);
+    struct names_message message = names_message_about(NAMES_PUT, claim->binding->name, claim->pid);
     message.token = token;
     message.age = age;
     names_broadcast(names, &message);

@@ -6,8 +6,8 @@
 #include "node/base/memory.h"
 #include "registry/members_core.h"
 
-static const uint64_t answer_after_ns = UINT64_C(2000000000);   /* then the request goes out again */
-static const uint64_t redirect_for_ns = UINT64_C(3000000000);   /* then anybody will do */
+static const uint64_t answer_after_ns = UINT64_C(2000000000); /* then the request goes out again */
+static const uint64_t redirect_for_ns = UINT64_C(3000000000); /* then anybody will do */
 static const uint64_t refused_pause_ns = UINT64_C(5000000000);
 static const uint64_t report_every_ns = UINT64_C(10000000000);
 

@@ -1,8 +1,8 @@
 /*
  * join.h - the newcomer's side of joining: dial the seeds for ever, ask a member to be admitted.
  *
- *   seek --a member greets--> asked --the view with one's own life comes--> admitted (no join any more)
- *    ^                          |  redirect: seek that member first, for a while
+ *   seek --a member greets--> asked --the view with one's own life comes--> admitted (no join any
+ * more) ^                          |  redirect: seek that member first, for a while
  *    +--session lost, no answer-+  refuse: draw another space and ask again, or seek after a pause
  */
 #ifndef TROUPE_REGISTRY_JOIN_H

@@ -23,12 +23,12 @@
 /* `member` is read by everybody and changed by members.c's own files; the links are lives.c's. */
 struct life {
     struct member member;
-    struct life *before;      /* the same name's previous life */
-    bool replaced;            /* by a newer life, whether that has been admitted or not */
-    bool awaited;             /* this node, joining, must meet it before it is up itself */
-    uint64_t meet_by_ns;      /* while joining: down if no session has come by then */
-    struct backoff redial;    /* while there is no session */
-    char *name;               /* what the member's texts point to */
+    struct life *before;   /* the same name's previous life */
+    bool replaced;         /* by a newer life, whether that has been admitted or not */
+    bool awaited;          /* this node, joining, must meet it before it is up itself */
+    uint64_t meet_by_ns;   /* while joining: down if no session has come by then */
+    struct backoff redial; /* while there is no session */
+    char *name;            /* what the member's texts point to */
     char *endpoint;
     char *control;
     char reason[MEMBER_REASON_BYTES];
@@ -49,8 +49,8 @@ struct life_notice {
 };
 
 struct lives {
-    map_text by_name;      /* the present lives; each leads to those before it */
-    map_text by_life;      /* "name/incarnation" */
+    map_text by_name; /* the present lives; each leads to those before it */
+    map_text by_life; /* "name/incarnation" */
     map_u64 by_space;
     struct life **present; /* by age, the oldest first */
     size_t present_count;

@@ -4,12 +4,18 @@
 
 const char *member_state_name(enum member_state state) {
     switch (state) {
-        case MEMBER_UNKNOWN: return "unknown";
-        case MEMBER_JOINING: return "joining";
-        case MEMBER_UP: return "up";
-        case MEMBER_SUSPECT: return "suspect";
-        case MEMBER_DOWN: return "down";
-        case MEMBER_LEFT: return "left";
+        case MEMBER_UNKNOWN:
+            return "unknown";
+        case MEMBER_JOINING:
+            return "joining";
+        case MEMBER_UP:
+            return "up";
+        case MEMBER_SUSPECT:
+            return "suspect";
+        case MEMBER_DOWN:
+            return "down";
+        case MEMBER_LEFT:
+            return "left";
     }
     return "unknown";
 }
@@ -21,7 +27,6 @@ int member_compare_age(const struct member *a, const struct member *b) {
 }
 
 bool member_name_valid(const char *name) {
-    size_t bytes = strspn(name,
-                          "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
+    size_t bytes = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
     return bytes > 0 && bytes < MEMBER_NAME_BYTES && name[bytes] == '\0';
 }

@@ -269,8 +269,7 @@ static void end_earlier_life(struct members *members, const struct peer *peer) {
     members_set_state(members, life, MEMBER_DOWN, "its node came back with a new incarnation");
 }
 
-void members_session_up(struct members *members, const struct members_peer *from,
-                        uint64_t now_ns) {
+void members_session_up(struct members *members, const struct members_peer *from, uint64_t now_ns) {
     members->now_ns = now_ns;
     check(member_name_valid(from->name) && from->session != 0);
     check(strlen(from->endpoint) < MEMBER_ENDPOINT_BYTES);
@@ -312,11 +311,17 @@ void members_heard(struct members *members, const char *name, uint64_t now_ns) {
 static void handle(struct members *members, struct peer *peer, struct notice *notice) {
     switch (notice->kind) {
         case NOTICE_GREET:
-        case NOTICE_VIEW: gossip_receive(members, peer, notice); break;
-        case NOTICE_JOIN: admission_request(members, peer, notice); break;
+        case NOTICE_VIEW:
+            gossip_receive(members, peer, notice);
+            break;
+        case NOTICE_JOIN:
+            admission_request(members, peer, notice);
+            break;
         case NOTICE_WAIT:
         case NOTICE_REDIRECT:
-        case NOTICE_REFUSE: join_answered(members, peer->name, notice); break;
+        case NOTICE_REFUSE:
+            join_answered(members, peer->name, notice);
+            break;
         case NOTICE_LEFT:
             if (members->leaving) forget_session(members, peer, "this node has left");
             break;

@@ -55,7 +55,7 @@ struct members_peer {
     uint64_t incarnation;
     uint64_t session; /* the same number at both ends, not 0; two lives never have it twice */
     const char *endpoint;
-    const char *control; /* NULL: none */
+    const char *control;       /* NULL: none */
     const uint8_t *public_key; /* MEMBER_KEY_BYTES, or NULL: all zero */
 };
 
@@ -146,8 +146,7 @@ const struct member *members_next(const struct members *members, size_t *cursor)
 
 /* Fills `lives_out` with at most `count_max` of those up or suspect, oldest first, this node among
  * them when it is up, and returns how many there are. */
-size_t members_view(const struct members *members, struct member_life *lives_out,
-                    size_t count_max);
+size_t members_view(const struct members *members, struct member_life *lives_out, size_t count_max);
 
 /* A number that two nodes share when they see the same lives up or suspect (and, but for one
  * chance in 2^64, only then). */

@@ -53,11 +53,11 @@ struct members {
     uint64_t leave_ns; /* leaving: done at that time even without answers */
     uint64_t leave_after_ns;
     struct join join;
-    uint64_t asked_last;                    /* the last place given to one that asked */
-    char admitting[MEMBER_NAME_BYTES];      /* the newcomer admitted last, by us */
+    uint64_t asked_last;               /* the last place given to one that asked */
+    char admitting[MEMBER_NAME_BYTES]; /* the newcomer admitted last, by us */
     uint64_t admitting_incarnation;
     uint64_t admitting_until_ns;
-    struct buffer message;                  /* the one being made */
+    struct buffer message; /* the one being made */
 };
 
 /* True when this node's life has been admitted, by others or as the founder. */

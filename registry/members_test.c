@@ -93,8 +93,7 @@ Test(members, a_space_that_is_taken_is_drawn_again) {
         const struct member *self = members_self(sim->nodes[i].members);
         cr_assert((self->space == 77) == (i == 0));
         for (int j = 0; j < 4; j++) {
-            const struct member *found =
-                members_find_by_space(sim->nodes[j].members, self->space);
+            const struct member *found = members_find_by_space(sim->nodes[j].members, self->space);
             cr_assert(found != NULL && strcmp(found->name, self->name) == 0);
         }
     }
@@ -230,7 +229,8 @@ Test(members, both_sides_admit_and_merge_on_healing) {
     for (int i = 0; i < 4; i++) sim_start(sim, i, i == 0 ? NULL : seed_first);
     cr_assert(sim_settles(sim, NULL, 15 * SIM_S));
     for (int i = 0; i < 6; i++) {
-        for (int j = 0; j < 6; j++) sim->cut[i][j] = (i == 0 || i == 1 || i == 4) != (j == 0 || j == 1 || j == 4);
+        for (int j = 0; j < 6; j++)
+            sim->cut[i][j] = (i == 0 || i == 1 || i == 4) != (j == 0 || j == 1 || j == 4);
     }
     sim_run(sim, 12 * SIM_S);
     sim_start(sim, 4, seed_first);
@@ -412,8 +412,8 @@ Test(members, a_malformed_message_ends_the_session_and_says_why) {
     static const uint8_t bytes[] = {0x94, 0x06, 0x02, 0xc3, 0xdd, 0xff, 0xff, 0xff, 0xff};
     struct sim *sim = settled(22, 2);
     tr_error error = {0};
-    tr_status status = members_receive(sim->nodes[0].members, "n2", bytes, sizeof(bytes),
-                                       sim->now_ns, &error);
+    tr_status status =
+        members_receive(sim->nodes[0].members, "n2", bytes, sizeof(bytes), sim->now_ns, &error);
     cr_assert(status == TR_EDATA);
     cr_assert(strstr(error.message, "from n2: an array too long at byte 9") != NULL, "%s",
               error.message);

@@ -139,8 +139,7 @@ static void post(struct names *names, const struct service *service) {
     buffer_clear(&names->message);
 }
 
-void names_send(struct names *names, const struct service *service,
-                struct names_message *message) {
+void names_send(struct names *names, const struct service *service, struct names_message *message) {
     check(service != names->self && service->listed);
     stamp(names, service, message);
     post(names, service);
@@ -438,20 +437,41 @@ static void on_probe(struct names *names, const struct service *from,
 
 static void dispatch(struct names *names, struct service *from, struct names_message *message) {
     switch (message->kind) {
-        case NAMES_HELLO: break; /* taken before: it may come before we list its sender */
-        case NAMES_SYNC: on_sync(names, from, message); break;
-        case NAMES_PUT: on_put(names, from, message); break;
+        case NAMES_HELLO:
+            break; /* taken before: it may come before we list its sender */
+        case NAMES_SYNC:
+            on_sync(names, from, message);
+            break;
+        case NAMES_PUT:
+            on_put(names, from, message);
+            break;
         case NAMES_SETTLE:
-        case NAMES_DROP: on_word(names, from, message); break;
-        case NAMES_LOST: on_lost(names, message); break;
+        case NAMES_DROP:
+            on_word(names, from, message);
+            break;
+        case NAMES_LOST:
+            on_lost(names, message);
+            break;
         case NAMES_CLAIM:
         case NAMES_CANCEL:
-        case NAMES_PROBED: on_home(names, from, message); break;
-        case NAMES_PROBE: on_probe(names, from, message); break;
-        case NAMES_GRANT: claims_granted(names, from, message->token); break;
-        case NAMES_TAKEN: claims_taken(names, from, message->token, message->pid); break;
-        case NAMES_ACK: claims_agreed(names, from, message->token); break;
-        case NAMES_OBJECT: claims_objected(names, message->token, message->pid); break;
+        case NAMES_PROBED:
+            on_home(names, from, message);
+            break;
+        case NAMES_PROBE:
+            on_probe(names, from, message);
+            break;
+        case NAMES_GRANT:
+            claims_granted(names, from, message->token);
+            break;
+        case NAMES_TAKEN:
+            claims_taken(names, from, message->token, message->pid);
+            break;
+        case NAMES_ACK:
+            claims_agreed(names, from, message->token);
+            break;
+        case NAMES_OBJECT:
+            claims_objected(names, message->token, message->pid);
+            break;
     }
 }
 

@@ -80,7 +80,8 @@ void names_members(struct names *names, const struct member_life *lives, size_t 
                    uint64_t now_ns);
 
 /* A message has come from another node's name service. What belongs to an earlier session is
- * dropped. Errors: TR_EDATA, with `error` (may be NULL) saying what is wrong: nothing was changed. */
+ * dropped. Errors: TR_EDATA, with `error` (may be NULL) saying what is wrong: nothing was changed.
+ */
 tr_status names_receive(struct names *names, const char *node, const uint8_t *bytes,
                         size_t byte_count, uint64_t now_ns, tr_error *error);
 

@@ -21,11 +21,11 @@ struct service {
     uint64_t session;       /* listed: of ours with it */
     uint64_t hello_session; /* it has us on its list in this session; 0: never said so */
     uint64_t hello_incarnation;
-    uint64_t stream;        /* listed: a number of this session that this node gave; never 0 */
-    bool listed;            /* it is up */
-    bool greeted;           /* listed, and it lists us: it takes messages and has our names */
-    bool synced;            /* listed, and we have all its names */
-    struct list entries;    /* names its actors hold, as it told us */
+    uint64_t stream;     /* listed: a number of this session that this node gave; never 0 */
+    bool listed;         /* it is up */
+    bool greeted;        /* listed, and it lists us: it takes messages and has our names */
+    bool synced;         /* listed, and we have all its names */
+    struct list entries; /* names its actors hold, as it told us */
     struct list reservations;
 };
 
@@ -33,7 +33,7 @@ struct service {
 struct entry {
     struct binding *binding;
     struct service *owner;
-    struct entry *next; /* of the binding */
+    struct entry *next;  /* of the binding */
     struct claim *claim; /* of an entry of ours that is not settled */
     list_node of_owner;
     list_node of_holder; /* ours only */

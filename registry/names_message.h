@@ -38,19 +38,19 @@ enum { NAMES_SYNC_MAX = 192 }; /* entries in one part, so that it stays below th
 
 struct names_message {
     enum names_kind kind;
-    uint64_t incarnation;                   /* the sender's */
+    uint64_t incarnation; /* the sender's */
     uint64_t session;
-    uint64_t lamport;                       /* the sender's clock */
-    uint64_t token;                         /* of a claim, or of a probe */
+    uint64_t lamport; /* the sender's clock */
+    uint64_t token;   /* of a claim, or of a probe */
     char name[NAMES_NAME_BYTES_MAX + 1];
-    tr_pid pid;                             /* LOST: the loser */
-    uint64_t age;                           /* PUT: the claim's time; LOST: the winner's */
-    tr_pid winner;                          /* LOST */
-    char winner_node[MEMBER_NAME_BYTES];    /* LOST */
-    uint64_t winner_incarnation;            /* LOST */
-    bool last;                              /* SYNC: the last part */
-    uint32_t count;                         /* SYNC: of entries */
-    struct wire_reader entries;             /* SYNC: see names_message_next */
+    tr_pid pid;                          /* LOST: the loser */
+    uint64_t age;                        /* PUT: the claim's time; LOST: the winner's */
+    tr_pid winner;                       /* LOST */
+    char winner_node[MEMBER_NAME_BYTES]; /* LOST */
+    uint64_t winner_incarnation;         /* LOST */
+    bool last;                           /* SYNC: the last part */
+    uint32_t count;                      /* SYNC: of entries */
+    struct wire_reader entries;          /* SYNC: see names_message_next */
 };
 
 /* One name in a SYNC. */

@@ -118,8 +118,7 @@ static void receive(struct record *record, const char *node, struct names_messag
     if (message.session == 0) message.session = 1;
     names_message_put(&bytes, &message);
     tr_error error = {0};
-    tr_status status =
-        names_receive(record->names, node, bytes.data, bytes.bytes, 0, &error);
+    tr_status status = names_receive(record->names, node, bytes.data, bytes.bytes, 0, &error);
     cr_assert(status == TR_OK, "%s", error.message);
     buffer_fini(&bytes);
 }

@@ -42,9 +42,18 @@ static void name_at_home(const struct sim *sim, int index, char name_out[16]) {
 
 Test(names, only_valid_names_are_taken) {
     static const char *const good[] = {"a", "bank-7", "Z\xc3\xbcrich", "a:b.c"};
-    static const char *const bad[] = {"",       "a b",          "a/b",          "a\tb",
-                                      "a\x7f", "\xff",         "a\xc2\xa0" "b", "\xe2\x80\xa8",
-                                      "\xc2\x85", "\xed\xa0\x80", "a\n"};
+    static const char *const bad[] = {"",
+                                      "a b",
+                                      "a/b",
+                                      "a\tb",
+                                      "a\x7f",
+                                      "\xff",
+                                      "a\xc2\xa0"
+                                      "b",
+                                      "\xe2\x80\xa8",
+                                      "\xc2\x85",
+                                      "\xed\xa0\x80",
+                                      "a\n"};
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         cr_assert(names_valid(good[i], strlen(good[i])), "%s", good[i]);
     }

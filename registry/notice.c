@@ -171,13 +171,26 @@ static void read_items(struct wire_reader *reader, uint32_t items, struct notice
     }
     if (reader->fault != NULL) return;
     switch (notice->kind) {
-        case NOTICE_GREET: read_greet(reader, notice); break;
-        case NOTICE_JOIN: read_join(reader, notice); break;
-        case NOTICE_WAIT: read_text(reader, notice->text); break;
-        case NOTICE_REDIRECT: read_redirect(reader, notice); break;
-        case NOTICE_REFUSE: read_refuse(reader, notice); break;
-        case NOTICE_VIEW: read_view(reader, notice); break;
-        case NOTICE_LEFT: break;
+        case NOTICE_GREET:
+            read_greet(reader, notice);
+            break;
+        case NOTICE_JOIN:
+            read_join(reader, notice);
+            break;
+        case NOTICE_WAIT:
+            read_text(reader, notice->text);
+            break;
+        case NOTICE_REDIRECT:
+            read_redirect(reader, notice);
+            break;
+        case NOTICE_REFUSE:
+            read_refuse(reader, notice);
+            break;
+        case NOTICE_VIEW:
+            read_view(reader, notice);
+            break;
+        case NOTICE_LEFT:
+            break;
     }
 }
 

@@ -39,16 +39,16 @@ enum {
 
 struct notice {
     enum notice_kind kind;
-    enum member_state state;               /* GREET, VIEW: the sender's; unknown: not admitted */
-    bool last;                             /* VIEW: the last part of the whole */
-    uint32_t life_count;                   /* GREET: 0 or 1; VIEW */
-    struct wire_reader lives;              /* GREET, VIEW: see notice_next_life */
-    uint64_t space;                        /* JOIN */
-    uint32_t ordinal;                      /* JOIN */
-    enum notice_refusal refusal;           /* REFUSE */
-    char name[MEMBER_NAME_BYTES];          /* REDIRECT */
-    char endpoint[MEMBER_ENDPOINT_BYTES];  /* REDIRECT */
-    char text[NOTICE_TEXT_BYTES];          /* WAIT, REFUSE */
+    enum member_state state;              /* GREET, VIEW: the sender's; unknown: not admitted */
+    bool last;                            /* VIEW: the last part of the whole */
+    uint32_t life_count;                  /* GREET: 0 or 1; VIEW */
+    struct wire_reader lives;             /* GREET, VIEW: see notice_next_life */
+    uint64_t space;                       /* JOIN */
+    uint32_t ordinal;                     /* JOIN */
+    enum notice_refusal refusal;          /* REFUSE */
+    char name[MEMBER_NAME_BYTES];         /* REDIRECT */
+    char endpoint[MEMBER_ENDPOINT_BYTES]; /* REDIRECT */
+    char text[NOTICE_TEXT_BYTES];         /* WAIT, REFUSE */
 };
 
 /* Appends a message. A greeting's `self` may be NULL; a view takes its lives after it. */

@@ -28,16 +28,28 @@ static tr_status decode(const struct buffer *bytes, struct notice *notice_out) {
 /* One message of each kind. */
 static void put_each(struct buffer *out, enum notice_kind kind, const struct life *life) {
     switch (kind) {
-        case NOTICE_GREET: notice_put_greet(out, MEMBER_UP, life); break;
-        case NOTICE_JOIN: notice_put_join(out, 77, 3); break;
-        case NOTICE_WAIT: notice_put_wait(out, "why"); break;
-        case NOTICE_REDIRECT: notice_put_redirect(out, "n3", "sim://n3"); break;
-        case NOTICE_REFUSE: notice_put_refuse(out, NOTICE_SPACE_TAKEN, "why"); break;
+        case NOTICE_GREET:
+            notice_put_greet(out, MEMBER_UP, life);
+            break;
+        case NOTICE_JOIN:
+            notice_put_join(out, 77, 3);
+            break;
+        case NOTICE_WAIT:
+            notice_put_wait(out, "why");
+            break;
+        case NOTICE_REDIRECT:
+            notice_put_redirect(out, "n3", "sim://n3");
+            break;
+        case NOTICE_REFUSE:
+            notice_put_refuse(out, NOTICE_SPACE_TAKEN, "why");
+            break;
         case NOTICE_VIEW:
             notice_put_view(out, MEMBER_JOINING, true, 1);
             notice_put_life(out, life);
             break;
-        case NOTICE_LEFT: notice_put_left(out); break;
+        case NOTICE_LEFT:
+            notice_put_left(out);
+            break;
     }
 }
 
@@ -117,8 +129,7 @@ Test(notice, damaged_messages_are_refused_or_whole) {
 static bool refused(const char *bytes, size_t byte_count, const char *fault) {
     struct notice notice;
     tr_error error = {0};
-    tr_status status =
-        notice_decode((const uint8_t *)bytes, byte_count, "n2", &notice, &error);
+    tr_status status = notice_decode((const uint8_t *)bytes, byte_count, "n2", &notice, &error);
     return status == TR_EDATA && strstr(error.message, fault) != NULL;
 }
 
@@ -130,13 +141,22 @@ Test(notice, what_makes_no_sense_is_refused_by_name) {
     cr_assert(refused("\x93\x01\x02\x90", 4, "a greeting at odds with itself"));
     cr_assert(refused("\x94\x06\x00\xc3\x90", 5, "a view of a node not admitted"));
     cr_assert(refused("\x93\x05\x00\xa0", 4, "a refusal without its kind"));
-    cr_assert(refused("\x93\x04\xa2" "a/" "\xa0", 6, "not a node's name"));
-    cr_assert(refused("\x93\x04\xa1" "a" "\xa1 ", 6, "not an endpoint"));
+    cr_assert(
+        refused("\x93\x04\xa2"
+                "a/"
+                "\xa0",
+                6, "not a node's name"));
+    cr_assert(
+        refused("\x93\x04\xa1"
+                "a"
+                "\xa1 ",
+                6, "not an endpoint"));
 }
 
 Test(notice, control_characters_in_a_reason_are_replaced) {
     struct notice notice;
-    cr_assert(notice_decode((const uint8_t *)"\x92\x03\xa3" "a\n\x1b", 6, "n2", &notice, NULL) ==
-              TR_OK);
+    cr_assert(notice_decode((const uint8_t *)"\x92\x03\xa3"
+                                             "a\n\x1b",
+                            6, "n2", &notice, NULL) == TR_OK);
     cr_assert_str_eq(notice.text, "a??");
 }

@@ -36,7 +36,7 @@ struct sim_event {
     enum sim_kind kind;
     enum sim_channel channel;
     int from, to;
-    uint64_t life;            /* of the node it happens at; another one: nothing happens */
+    uint64_t life; /* of the node it happens at; another one: nothing happens */
     uint64_t peer_incarnation;
     uint64_t session;
     uint64_t number; /* of a message in its session */
@@ -46,10 +46,10 @@ struct sim_event {
 
 /* One end of what connects two nodes. */
 struct sim_end {
-    uint64_t session;          /* 0: none */
+    uint64_t session; /* 0: none */
     uint64_t peer_incarnation;
-    uint64_t sent_until_ns;    /* the last message sent arrives then, unless it is held back */
-    uint64_t sent, received;   /* messages, in this session */
+    uint64_t sent_until_ns;  /* the last message sent arrives then, unless it is held back */
+    uint64_t sent, received; /* messages, in this session */
 };
 
 struct sim_held {
@@ -98,7 +98,7 @@ struct sim {
     uint64_t claim_count;
     uint64_t incarnations;
     uint64_t claim_timeout_ms;
-    bool faultless; /* no session ever ends: what holds is checked more strictly */
+    bool faultless;    /* no session ever ends: what holds is checked more strictly */
     bool forced_space; /* all newcomers first try the same one */
 };
 
@@ -241,7 +241,8 @@ static inline bool sim_holds(const struct sim_node *node, const char *name) {
     return false;
 }
 
-/* True when the name services of both have each other on their lists in one and the same session. */
+/* True when the name services of both have each other on their lists in one and the same session.
+ */
 static inline bool sim_linked(const struct sim_node *a, const struct sim_node *b) {
     if (a->names == NULL || b->names == NULL) return false;
     const struct service *b_at_a = map_text_find(&a->names->services, b->name);
@@ -517,9 +518,15 @@ static inline bool sim_handle(struct sim *sim, struct sim_event *event) {
                 sim_session_end(node, event->from, "the other side hung up");
             }
             return true;
-        case SIM_PING: sim_on_ping(sim, event); return true;
-        case SIM_TICK: sim_on_tick(sim, event->to); return true;
-        case SIM_SERVICE: sim_on_service(sim, event); return true;
+        case SIM_PING:
+            sim_on_ping(sim, event);
+            return true;
+        case SIM_TICK:
+            sim_on_tick(sim, event->to);
+            return true;
+        case SIM_SERVICE:
+            sim_on_service(sim, event);
+            return true;
         case SIM_DATA:
             if (sim_on_data(sim, event)) return true;
             sim_push_back(sim, event, sim->now_ns + 40 * SIM_MS);
@@ -541,7 +548,6 @@ static inline void sim_run(struct sim *sim, uint64_t for_ns) {
     }
     sim->now_ns = until_ns;
 }
-
 
 /* ---- what tests ask ---- */
 
@@ -606,8 +612,8 @@ static inline void sim_print_name(const struct sim *sim, const char *name) {
         fprintf(stderr, "%s%s:", node->name, sim_holds(node, name) ? " (holds it)" : "");
         for (; entry != NULL; entry = entry->next) {
             fprintf(stderr, " %s.%" PRIu64 "/%u age %" PRIu64 "%s%s", entry->owner->node,
-                    entry->pid.space, entry->pid.slot, entry->age,
-                    entry->settled ? " settled" : "", entry == binding->shown ? " shown" : "");
+                    entry->pid.space, entry->pid.slot, entry->age, entry->settled ? " settled" : "",
+                    entry == binding->shown ? " shown" : "");
         }
         fprintf(stderr, "\n");
     }
@@ -621,8 +627,7 @@ static inline void sim_start_all(struct sim *sim) {
 }
 
 static inline enum member_state sim_state(const struct sim *sim, int at, int of) {
-    const struct member *member =
-        members_find_by_name(sim->nodes[at].members, sim->nodes[of].name);
+    const struct member *member = members_find_by_name(sim->nodes[at].members, sim->nodes[of].name);
     return member == NULL ? MEMBER_UNKNOWN : member->state;
 }
 

@@ -45,8 +45,7 @@ static void end_claimant(struct sim *sim) {
 static void end_something(struct sim *sim) {
     struct sim_node *node = &sim->nodes[random_node(sim)];
     if (node->members == NULL || node->held_count == 0) return;
-    struct sim_held held =
-        node->held[random_below(&sim->random, (uint64_t)node->held_count)];
+    struct sim_held held = node->held[random_below(&sim->random, (uint64_t)node->held_count)];
     sim_end_actor(sim, node->index, held.name, held.pid);
 }
 
@@ -194,10 +193,11 @@ static void run_seed(uint64_t seed, struct tally *tally) {
 Test(registry, random_faults_end_in_one_view_and_one_holder_a_name) {
     struct tally tally = {0};
     for (uint64_t seed = 1; seed <= SEEDS; seed++) run_seed(seed, &tally);
-    cr_log_info("%d kills, %d restarts, %d leaves, %d partitions, %d downs; claims: %d given, "
-                "%d taken, %d aborted, %d timed out; %d lost",
-                tally.kills, tally.restarts, tally.leaves, tally.partitions, tally.downs,
-                tally.given, tally.taken, tally.aborted, tally.timed_out, tally.lost);
+    cr_log_info(
+        "%d kills, %d restarts, %d leaves, %d partitions, %d downs; claims: %d given, "
+        "%d taken, %d aborted, %d timed out; %d lost",
+        tally.kills, tally.restarts, tally.leaves, tally.partitions, tally.downs, tally.given,
+        tally.taken, tally.aborted, tally.timed_out, tally.lost);
     cr_assert(tally.kills > SEEDS && tally.restarts > SEEDS && tally.leaves > SEEDS / 4);
     cr_assert(tally.partitions > SEEDS && tally.downs > SEEDS && tally.lost > SEEDS / 10);
     cr_assert(tally.given > 10 * SEEDS && tally.taken > SEEDS);

@@ -47,8 +47,8 @@ static void end(struct names *names, struct reservation *reservation) {
     mem_free(reservation);
 }
 
-void reservations_done(struct names *names, struct binding *binding,
-                       const struct service *claimant, uint64_t token) {
+void reservations_done(struct names *names, struct binding *binding, const struct service *claimant,
+                       uint64_t token) {
     struct reservation *reservation = find(binding, claimant, token);
     if (reservation != NULL) end(names, reservation);
 }
@@ -116,12 +116,10 @@ static bool is_sure(const struct names *names, struct reservation *reservation,
            reservation->probed;
 }
 
-static void probe(struct names *names, struct reservation *reservation,
-                  const struct entry *held) {
+static void probe(struct names *names, struct reservation *reservation, const struct entry *held) {
     if (reservation->probe != 0 || !held->owner->greeted) return;
     reservation->probe = ++names->token_last;
-    struct names_message message =
-        names_message_about(NAMES_PROBE, held->binding->name, held->pid);
+    struct names_message message = names_message_about(NAMES_PROBE, held->binding->name, held->pid);
     message.token = reservation->probe;
     names_send(names, held->owner, &message);
 }

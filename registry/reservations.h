@@ -22,8 +22,8 @@ bool reservations_add(struct names *names, struct binding *binding, struct servi
                       uint64_t token, tr_pid pid);
 
 /* That claim is over, whatever its state; nothing to end is fine. */
-void reservations_done(struct names *names, struct binding *binding,
-                       const struct service *claimant, uint64_t token);
+void reservations_done(struct names *names, struct binding *binding, const struct service *claimant,
+                       uint64_t token);
 
 /* All claims of a node that has gone are over. */
 void reservations_forget(struct names *names, struct service *claimant);

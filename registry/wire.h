@@ -63,7 +63,8 @@ void wire_fail(struct wire_reader *reader, const char *fault);
 /* True when there was no fault and nothing is left over. */
 bool wire_close(struct wire_reader *reader);
 
-/* Puts the fault into `error` (may be NULL) as "WHAT from PEER: FAULT at byte N"; returns TR_EDATA. */
+/* Puts the fault into `error` (may be NULL) as "WHAT from PEER: FAULT at byte N"; returns TR_EDATA.
+ */
 tr_status wire_error(const struct wire_reader *reader, tr_error *error, const char *what,
                      const char *peer);
 

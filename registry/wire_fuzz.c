@@ -3,8 +3,8 @@
  *
  * usage: wire_fuzz [SEED [ROUNDS]]. In each round a members machine and a name service with two
  * peers get messages that are well formed with random content, damaged, or plain noise, between
- * claims, drops, ticks, new sessions and changes of the list. Nothing may crash, grow past its bounds,
- * or change a machine by a message that it refuses. Run it with sanitizers.
+ * claims, drops, ticks, new sessions and changes of the list. Nothing may crash, grow past its
+ * bounds, or change a machine by a message that it refuses. Run it with sanitizers.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,10 +138,18 @@ static void put_random_notice(struct fuzz *fuzz) {
     uint32_t count = (uint32_t)below(fuzz, 4);
     random_name(fuzz, name);
     switch (1 + below(fuzz, NOTICE_LEFT)) {
-        case NOTICE_GREET: notice_put_greet(out, below(fuzz, 2) ? 0 : state, NULL); break;
-        case NOTICE_JOIN: notice_put_join(out, 1 + below(fuzz, 6), (uint32_t)below(fuzz, 4)); break;
-        case NOTICE_WAIT: notice_put_wait(out, "later"); break;
-        case NOTICE_REDIRECT: notice_put_redirect(out, name, "tcp://y:2"); break;
+        case NOTICE_GREET:
+            notice_put_greet(out, below(fuzz, 2) ? 0 : state, NULL);
+            break;
+        case NOTICE_JOIN:
+            notice_put_join(out, 1 + below(fuzz, 6), (uint32_t)below(fuzz, 4));
+            break;
+        case NOTICE_WAIT:
+            notice_put_wait(out, "later");
+            break;
+        case NOTICE_REDIRECT:
+            notice_put_redirect(out, name, "tcp://y:2");
+            break;
         case NOTICE_REFUSE:
             notice_put_refuse(out, (enum notice_refusal)(1 + below(fuzz, 3)), "no");
             break;
@@ -149,7 +157,9 @@ static void put_random_notice(struct fuzz *fuzz) {
             notice_put_view(out, state, below(fuzz, 3) > 0, count);
             while (count-- > 0) put_random_life(fuzz);
             break;
-        default: notice_put_left(out); break;
+        default:
+            notice_put_left(out);
+            break;
     }
 }
 
@@ -253,9 +263,15 @@ static void step(struct fuzz *fuzz) {
     char name[MEMBER_NAME_BYTES];
     random_name(fuzz, name);
     switch (below(fuzz, 12)) {
-        case 0: begin_session(fuzz, peer); break;
-        case 1: list_members(fuzz); break;
-        case 2: names_drop_all(fuzz->names, random_pid(fuzz), fuzz->now_ns); break;
+        case 0:
+            begin_session(fuzz, peer);
+            break;
+        case 1:
+            list_members(fuzz);
+            break;
+        case 2:
+            names_drop_all(fuzz->names, random_pid(fuzz), fuzz->now_ns);
+            break;
         case 3:
             names_claim(fuzz->names, name, random_pid(fuzz), ++fuzz->requests, fuzz->now_ns);
             break;
@@ -269,10 +285,16 @@ static void step(struct fuzz *fuzz) {
                                  fuzz->now_ns);
             fuzz->sessions[peer] = 0;
             break;
-        case 6: members_heard(fuzz->members, peers[peer], fuzz->now_ns); break;
+        case 6:
+            members_heard(fuzz->members, peers[peer], fuzz->now_ns);
+            break;
         case 7:
-        case 8: send_to_members(fuzz, peer); break;
-        default: send_to_names(fuzz, peer); break;
+        case 8:
+            send_to_members(fuzz, peer);
+            break;
+        default:
+            send_to_names(fuzz, peer);
+            break;
     }
 }
 
