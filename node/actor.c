@@ -173,6 +173,7 @@ static void actor_turn(struct worker *worker, tr_actor *actor) {
     /* Born into the new colour before it leaves the old one, so that no collect finds it in neither. */
     tally_add(&producer->tally.born, epoch);
     tally_add(&producer->tally.left, from);
+    actor->runtime->router->progress(actor->runtime->router_context);
 }
 
 /* Records what is older in a list and recolours it. */
@@ -185,12 +186,17 @@ static void record_older(struct worker *worker, tr_actor *actor, tr_message *fir
     }
 }
 
+static void token_taken(struct runtime *runtime) {
+    /* Release: the core that sees the count at zero sees all that was recorded. */
+    if (atomic_fetch_sub_explicit(&runtime->tokens_pending, 1, memory_order_acq_rel) == 1)
+        runtime->router->progress(runtime->router_context);
+}
+
 static void actor_token(struct worker *worker, tr_actor *actor) {
     struct runtime *runtime = actor->runtime;
     mailbox_take(&actor->box, &actor->local);
     record_older(worker, actor, actor->local.first);
-    /* Release: the core that sees the count at zero sees all that was recorded. */
-    atomic_fetch_sub_explicit(&runtime->tokens_pending, 1, memory_order_acq_rel);
+    token_taken(runtime);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -261,12 +267,13 @@ static void actor_end(struct worker *worker, tr_actor *actor, tr_status reason) 
         deadletter_drop(producer, actor, &item, why);
     drop_extra(worker, actor);
     uint32_t signals = atomic_fetch_or(&actor->signals, SIGNAL_DEAD);
-    if ((signals & SIGNAL_TOKEN) != 0)
-        atomic_fetch_sub_explicit(&runtime->tokens_pending, 1, memory_order_acq_rel);
+    if ((signals & SIGNAL_TOKEN) != 0) token_taken(runtime);
     answer_end(worker, actor, reason);
     observe_actor(actor, OBSERVE_DEATH);
     counter_add(&producer->counters.ended);
     tally_add(&producer->tally.left, actor_colour(actor));
+    if (atomic_load_explicit(&runtime->draining, memory_order_relaxed) || actor_colour(actor) < runtime_epoch(runtime))
+        runtime->router->progress(runtime->router_context);
     reclaim_retire(&producer->reader, &actor->reclaim, actor_release);
 }
 

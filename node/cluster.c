@@ -193,6 +193,10 @@ static void router_pressure(void *context, uint32_t origin, tr_pid pid, unsigned
     node_submit(node, &notice->command);
 }
 
+static void router_progress(void *context) {
+    node_wake(context);
+}
+
 static const char *router_origin_name(void *context, uint32_t origin) {
     tr_node *node = context;
     return node->peer_list[origin - 1]->name;
@@ -227,6 +231,7 @@ static const struct router_ops router = {
     .post = router_post,
     .admits_port = router_admits_port,
     .pressure = router_pressure,
+    .progress = router_progress,
     .origin_name = router_origin_name,
     .pid_text = router_pid_text,
     .pid_parse = router_pid_parse,

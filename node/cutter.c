@@ -396,6 +396,8 @@ tr_status cutter_open(tr_node *node, tr_error *error) {
     node->cutter = cutter;
     cutter->floor_saved = read_floor(node);
     snapshot_options options = {.name = node->name, .incarnation = node->incarnation, .floor = cutter->floor_saved,
+                                /* A fallback: actors that turn or take the token wake the core. */
+                                .poll_ns = 20000000,
                                 .ops = &ops, .context = node};
     node->snapshot = snapshot_new(&options);
     return snapshot_store_sweep(&node->world.files, node->snapshot_dir, node->name, keep_found, node, NULL, error);

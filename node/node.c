@@ -18,8 +18,7 @@ enum {
     MAILBOX_HIGH = 1000,
     MESSAGE_BYTES_MAX = 1 << 20,
     SLOW_HANDLER_MS = 1000,
-    DRAIN_MS = 5000,       /* actors have so long to end */
-    DRAIN_LOOK_NS = 20000000 /* between two looks at whether they have */
+    DRAIN_MS = 5000 /* actors have so long to end */
 };
 
 void node_log(tr_node *node, tr_log_level level, const char *component, const char *format, ...) {
@@ -298,6 +297,7 @@ static uint64_t step_shutdown(tr_node *node, uint64_t now_ns) {
         bool hosts = node->stage == NODE_UP;
         node_set_stage(node, NODE_DRAINING);
         node->drain_until_ns = now_ns + (hosts ? DRAIN_MS * 1000000ull : 0);
+        atomic_store(&node->runtime->draining, true);
         if (hosts) ask_all_to_end(node);
     }
     if (node->stage != NODE_DRAINING) return UINT64_MAX;
@@ -305,7 +305,7 @@ static uint64_t step_shutdown(tr_node *node, uint64_t now_ns) {
         leave(node, now_ns);
         return now_ns;
     }
-    return now_ns + DRAIN_LOOK_NS;
+    return node->drain_until_ns; /* each end of an actor wakes the core */
 }
 
 static void reload(tr_node *node) {

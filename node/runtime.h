@@ -72,6 +72,8 @@ struct router_ops {
     bool (*admits_port)(void *context, tr_pid to, tr_pid port, bool refused);
     /* Receiver-side pressure towards the peer with that origin (I3). Any thread. */
     void (*pressure)(void *context, uint32_t origin, tr_pid pid, unsigned level);
+    /* Something the core waits for may have come about (an actor has turned, taken the token, ended). Any thread; cheap. */
+    void (*progress)(void *context);
     /* The name of the peer with that origin; lives as long as the node. Any thread. */
     const char *(*origin_name)(void *context, uint32_t origin);
     /* Writes a pid as people read it. Any thread within a reclaim section. */
@@ -101,6 +103,7 @@ struct runtime {
     _Atomic uint64_t record_order;
     _Atomic uint64_t system_serial; /* of messages the runtime itself sends */
     _Atomic uint64_t tokens_pending;
+    _Atomic bool draining; /* the core waits for actors to end */
 
     struct worker **workers;
     unsigned worker_count;

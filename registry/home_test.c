@@ -8,8 +8,8 @@ TestSuite(home, .timeout = 30);
 static const char *const nodes[] = {"n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8"};
 enum { NODES = 8, NAMES = 8000 };
 
-static const char *name_at(int number, char out[16]) {
-    snprintf(out, 16, "account-%d", number);
+static const char *name_at(int number, char out[24]) {
+    snprintf(out, 24, "account-%d", number);
     return out;
 }
 
@@ -21,7 +21,7 @@ Test(home, weights_are_fixed) {
 
 Test(home, names_spread_evenly) {
     int counts[NODES] = {0};
-    char name[16];
+    char name[24];
     for (int i = 0; i < NAMES; i++) counts[home_of(name_at(i, name), nodes, NODES)]++;
     for (int i = 0; i < NODES; i++) {
         cr_assert(counts[i] > 850 && counts[i] < 1150, "%s has %d", nodes[i], counts[i]);
@@ -30,7 +30,7 @@ Test(home, names_spread_evenly) {
 
 Test(home, the_order_of_the_list_does_not_matter) {
     static const char *const other_order[] = {"n5", "n8", "n1", "n3", "n2", "n7", "n6", "n4"};
-    char name[16];
+    char name[24];
     for (int i = 0; i < NAMES; i++) {
         const char *one = nodes[home_of(name_at(i, name), nodes, NODES)];
         const char *two = other_order[home_of(name, other_order, NODES)];
@@ -39,7 +39,7 @@ Test(home, the_order_of_the_list_does_not_matter) {
 }
 
 Test(home, only_the_names_of_the_one_that_goes_move) {
-    char name[16];
+    char name[24];
     for (int i = 0; i < NAMES; i++) {
         size_t before = home_of(name_at(i, name), nodes, NODES);
         size_t after = home_of(name, nodes, NODES - 1);

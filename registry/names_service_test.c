@@ -141,10 +141,10 @@ static void greeted(struct record *record) {
 }
 
 /* A name whose home among n1, n2, n3 is that one. */
-static const char *name_of(int home, char out[16]) {
+static const char *name_of(int home, char out[24]) {
     static const char *const nodes[] = {"n1", "n2", "n3"};
     for (int i = 0;; i++) {
-        snprintf(out, 16, "x%d", i);
+        snprintf(out, 24, "x%d", i);
         if (home_of(out, nodes, 3) == (size_t)home) return out;
     }
 }
@@ -208,7 +208,7 @@ Test(names_service, what_is_left_of_an_earlier_session_is_dropped) {
 }
 
 Test(names_service, a_home_decides_only_when_it_knows_all_names) {
-    char name[16];
+    char name[24];
     struct record *record = record_new();
     list(record, 1, 1);
     receive(record, "n2", (struct names_message){.kind = NAMES_HELLO});
@@ -223,7 +223,7 @@ Test(names_service, a_home_decides_only_when_it_knows_all_names) {
 }
 
 Test(names_service, a_granted_name_is_kept_until_its_claim_is_over) {
-    char name[16];
+    char name[24];
     static const enum names_kind ends[] = {NAMES_CANCEL, NAMES_DROP, NAMES_SETTLE};
     for (int i = 0; i < 3; i++) {
         struct record *record = record_new();
@@ -245,7 +245,7 @@ Test(names_service, a_granted_name_is_kept_until_its_claim_is_over) {
 }
 
 Test(names_service, a_granted_name_is_free_again_when_its_claimant_goes_down) {
-    char name[16];
+    char name[24];
     struct record *record = record_new();
     greeted(record);
     receive(record, "n2", about(NAMES_CLAIM, name_of(0, name), 5, 77));
@@ -256,7 +256,7 @@ Test(names_service, a_granted_name_is_free_again_when_its_claimant_goes_down) {
 }
 
 Test(names_service, nobody_is_turned_away_before_the_holder_was_asked) {
-    char name[16];
+    char name[24];
     struct record *record = record_new();
     greeted(record);
     settle(record, "n2", name_of(0, name), 5, 1);
@@ -270,7 +270,7 @@ Test(names_service, nobody_is_turned_away_before_the_holder_was_asked) {
 }
 
 Test(names_service, a_drop_that_overtakes_the_answer_to_the_question_frees_the_name) {
-    char name[16];
+    char name[24];
     struct record *record = record_new();
     greeted(record);
     settle(record, "n2", name_of(0, name), 5, 1);
@@ -282,7 +282,7 @@ Test(names_service, a_drop_that_overtakes_the_answer_to_the_question_frees_the_n
 }
 
 Test(names_service, a_question_is_asked_again_in_a_new_session) {
-    char name[16];
+    char name[24];
     struct record *record = record_new();
     greeted(record);
     settle(record, "n2", name_of(0, name), 5, 1);
@@ -343,7 +343,7 @@ Test(names_service, a_holder_objects_to_every_other_claim) {
 }
 
 /* The claim of slot 4 has been granted by n2 and put to all. */
-static struct record *putting(char name[16]) {
+static struct record *putting(char name[24]) {
     struct record *record = record_new();
     greeted(record);
     names_claim(record->names, name_of(1, name), (tr_pid){1, 4, 1}, 1, 0);
@@ -355,7 +355,7 @@ static struct record *putting(char name[16]) {
 }
 
 Test(names_service, of_two_claims_under_way_the_earlier_one_objects) {
-    char name[16];
+    char name[24];
     struct record *record = putting(name);
     uint64_t age = last_to(record, "n3", NAMES_PUT)->age;
     struct names_message put = about(NAMES_PUT, name, 6, 88);
@@ -373,7 +373,7 @@ Test(names_service, of_two_claims_under_way_the_earlier_one_objects) {
 }
 
 Test(names_service, a_claim_needs_the_word_of_every_member) {
-    char name[16];
+    char name[24];
     struct record *record = putting(name);
     uint64_t token = last_to(record, "n2", NAMES_PUT)->token;
     receive(record, "n2", about(NAMES_ACK, name, 0, token));
@@ -386,7 +386,7 @@ Test(names_service, a_claim_needs_the_word_of_every_member) {
 }
 
 Test(names_service, word_given_in_an_earlier_session_does_not_count) {
-    char name[16];
+    char name[24];
     struct record *record = putting(name);
     uint64_t token = last_to(record, "n2", NAMES_PUT)->token;
     receive(record, "n2", about(NAMES_ACK, name, 0, token));
@@ -404,7 +404,7 @@ Test(names_service, word_given_in_an_earlier_session_does_not_count) {
 }
 
 Test(names_service, a_claim_goes_to_the_new_home_and_is_taken_back_from_the_old) {
-    char name[16];
+    char name[24];
     struct record *record = record_new();
     static const char *const pair[] = {"n1", "n2"};
     list(record, 1, 0);
@@ -427,7 +427,7 @@ Test(names_service, a_claim_goes_to_the_new_home_and_is_taken_back_from_the_old)
 }
 
 Test(names_service, a_claim_is_later_than_all_that_was_heard_before) {
-    char name[16];
+    char name[24];
     struct record *record = record_new();
     greeted(record);
     struct names_message put = about(NAMES_PUT, "bank", 6, 88);
@@ -439,7 +439,7 @@ Test(names_service, a_claim_is_later_than_all_that_was_heard_before) {
 }
 
 Test(names_service, claims_end_by_their_time_in_order) {
-    char name[16];
+    char name[24];
     struct record *record = record_new();
     list(record, 1, 0);
     names_claim(record->names, name_of(1, name), (tr_pid){1, 4, 1}, 1, 5);

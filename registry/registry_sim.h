@@ -53,7 +53,7 @@ struct sim_end {
 };
 
 struct sim_held {
-    char name[16];
+    char name[24];
     tr_pid pid;
 };
 
@@ -83,7 +83,7 @@ struct sim_claim {
     tr_status status;
     tr_pid pid, holder;
     int node;
-    char name[16];
+    char name[24];
 };
 
 struct sim {

@@ -16,8 +16,8 @@ struct tally {
     int kills, restarts, leaves, partitions, given, taken, aborted, timed_out, lost, downs;
 };
 
-static void random_name(struct sim *sim, char name_out[16]) {
-    snprintf(name_out, 16, "name-%d", (int)random_below(&sim->random, NAMES));
+static void random_name(struct sim *sim, char name_out[24]) {
+    snprintf(name_out, 24, "name-%d", (int)random_below(&sim->random, NAMES));
 }
 
 static int random_node(struct sim *sim) {
@@ -29,7 +29,7 @@ static void claim_something(struct sim *sim) {
     if (!sim_running(sim, index) || sim->claim_count >= SIM_CLAIMS_MAX) return;
     bool ready = members_ready(sim->nodes[index].members);
     if (!ready && random_below(&sim->random, 4) > 0) return;
-    char name[16];
+    char name[24];
     random_name(sim, name);
     sim_claim(sim, index, name);
 }
@@ -125,7 +125,7 @@ static void one_step(struct sim *sim, struct tally *tally) {
 /* Every name resolves to one pid on all nodes, whose node knows that its actor has it. */
 static void check_names(const struct sim *sim, uint64_t seed) {
     for (int i = 0; i < NAMES; i++) {
-        char name[16];
+        char name[24];
         snprintf(name, sizeof(name), "name-%d", i);
         bool first = true;
         tr_pid pid = {0, 0, 0};
@@ -213,7 +213,7 @@ Test(registry, without_faults_every_claim_is_final) {
         sim_start_all(sim);
         for (int i = 0; i < 200; i++) {
             int index = random_node(sim);
-            char name[16];
+            char name[24];
             random_name(sim, name);
             if (members_ready(sim->nodes[index].members)) sim_claim(sim, index, name);
             if (i % 4 == 0) end_something(sim);
