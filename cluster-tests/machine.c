@@ -105,8 +105,8 @@ bool machine_is_up(const struct machine *machine) {
 
 static void forget_life(struct machine *machine) {
     struct sim *sim = machine->sim;
+    oracle_life_ends(sim->oracle, machine);
     if (machine->hosts) {
-        oracle_life_ends(sim->oracle, machine);
         for (unsigned i = 0; i < machine->workers; i++)
             reclaim_offline(&machine->node->runtime->workers[i]->producer.reader);
     }

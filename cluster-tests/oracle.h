@@ -14,8 +14,7 @@
 struct oracle *oracle_new(struct sim *sim);
 void oracle_free(struct oracle *oracle);
 
-/* A node's life begins to host (its space is known), or is gone: what it held is lost. */
-void oracle_life_begins(struct oracle *oracle, struct machine *machine);
+/* A life of a machine's node is over: what it held is lost. */
 void oracle_life_ends(struct oracle *oracle, struct machine *machine);
 
 /* Whatever the observer of a machine's node is told. */

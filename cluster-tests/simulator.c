@@ -145,7 +145,7 @@ static void skip_time(struct sim *sim) {
     sim->now_ns = next > sim->now_ns ? next : sim->now_ns + 1000;
 }
 
-static void snapshot_step(struct sim *sim) {
+static void want_snapshot(struct sim *sim) {
     if (sim->now_ns < sim->snapshot_due_ns) return;
     sim->snapshot_due_ns = sim->now_ns + 1 + sim_below(sim, 2 * sim->profile.snapshot_gap_ns);
     struct machine *machine = &sim->machines[sim_below(sim, sim->machine_count)];
@@ -157,7 +157,7 @@ bool sim_run_until(struct sim *sim, uint64_t until_ns, bool (*done)(struct sim *
         if (done != NULL && done(sim)) return true;
         if (sim->now_ns >= until_ns) return false;
         faults_step(sim);
-        snapshot_step(sim);
+        want_snapshot(sim);
         for (int i = 0; i < 16; i++)
             if (!sim_step(sim)) {
                 skip_time(sim);

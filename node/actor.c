@@ -262,7 +262,9 @@ static void actor_end(struct worker *worker, tr_actor *actor, tr_status reason) 
     slots_remove(&runtime->slots, &actor->head, &producer->slots);
     mailbox_close(&actor->box, &actor->local);
     pressure_end(actor);
-    enum deadletter_reason why = reason == TR_EFAILED ? DEADLETTER_FAILED : DEADLETTER_ENDED;
+    enum deadletter_reason why = reason == TR_EFAILED   ? DEADLETTER_FAILED
+                                 : reason == TR_ECLOSED ? DEADLETTER_CLOSING
+                                                        : DEADLETTER_ENDED;
     for (tr_message *item; (item = message_list_pop(&actor->local)) != NULL;)
         deadletter_drop(producer, actor, &item, why);
     drop_extra(worker, actor);

@@ -100,9 +100,24 @@ static void on_part_done(void *context, tr_status status, const part_summary *su
     snapshot_part_durable(node->snapshot, now_of(node), part->cut.epoch, &vote);
 }
 
+static void part_close(struct cut_part *part, bool keep) {
+    if (!part->open) return;
+    part->open = false;
+    recording_close(part->node->runtime, keep);
+}
+
+static void part_forget(struct cutter *cutter) {
+    struct cut_part *part = cutter->part;
+    cutter->part = NULL;
+    cutter->sweep.active = cutter->token.active = false;
+    part_writer_unref(part->writer);
+    mem_free(part);
+}
+
 static void op_begin(void *context, const snapshot_cut *cut) {
     tr_node *node = context;
     struct cutter *cutter = node->cutter;
+    if (cutter->part != NULL) part_forget(cutter); /* a voted part in doubt: its file stays, others ask about it */
     struct cut_part *part = mem_zalloc(1, sizeof *part);
     part->cut = *cut;
     part->node = node;
@@ -156,20 +171,6 @@ static bool op_token_done(void *context, uint64_t epoch) {
 }
 
 /* ---- the part -------------------------------------------------------------------------------- */
-
-static void part_close(struct cut_part *part, bool keep) {
-    if (!part->open) return;
-    part->open = false;
-    recording_close(part->node->runtime, keep);
-}
-
-static void part_forget(struct cutter *cutter) {
-    struct cut_part *part = cutter->part;
-    cutter->part = NULL;
-    cutter->sweep.active = cutter->token.active = false;
-    part_writer_unref(part->writer);
-    mem_free(part);
-}
 
 static part_record *all_records(struct runtime *runtime, size_t *count_out) {
     uint32_t count = record_table_count(runtime->records);

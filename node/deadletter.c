@@ -60,7 +60,7 @@ static struct deadletter keep(struct deadletters *letters, const tr_message *dro
 }
 
 static void log_letter(struct runtime *runtime, const struct deadletter *letter) {
-    if (!log_enabled(runtime->environment->logger, TR_WARN)) return;
+    if (letter->reason == DEADLETTER_CLOSING || !log_enabled(runtime->environment->logger, TR_WARN)) return;
     char from[TR_PID_TEXT_MAX], to[TR_PID_TEXT_MAX], trace[33];
     runtime->router->pid_text(runtime->router_context, letter->from, from, sizeof from);
     runtime->router->pid_text(runtime->router_context, letter->to, to, sizeof to);

@@ -10,6 +10,7 @@
 #include "node/inspect.h"
 #include "node/record_codec.h"
 #include "node/runtime.h"
+#include "node/services.h"
 
 void actor_log_list(tr_actor *actor, const tr_message *item, tr_log_level level, const char *format, va_list arguments) {
     struct runtime *runtime = actor->runtime;
@@ -113,41 +114,88 @@ static tr_status handle(struct worker *worker, tr_actor *actor, tr_message *item
     return TR_OK;
 }
 
+/* The outcome of an ask that got no reply, in the form its kind of ask promises. */
+static tr_message *failure_of(tr_actor *actor, const struct pending_ask *ask, tr_status status) {
+    struct runtime *runtime = actor->runtime;
+    tr_message *made = NULL;
+    if (ask->request == runtime->spawn_request) {
+        struct tr_spawned spawned = {.status = status};
+        snprintf(spawned.reason, sizeof spawned.reason, "%s", tr_status_text(status));
+        message_of(runtime->spawned, &spawned, UINT32_MAX, &made);
+    } else if (ask->request == runtime->name_claim) {
+        struct tr_name_result result = {.status = status};
+        message_of(runtime->name_result, &result, UINT32_MAX, &made);
+    } else {
+        struct tr_ask_failed failed = {.status = status, .target = ask->target};
+        snprintf(failed.record, sizeof failed.record, "%s", ask->request->name);
+        message_of(runtime->ask_failed, &failed, UINT32_MAX, &made);
+    }
+    return made;
+}
+
+/* The name is this actor's from now on, so its records and its end know it. */
+static void take_name(tr_actor *actor, const struct pending_ask *ask, const tr_message *item) {
+    const struct tr_name_result *result = tr_body(item);
+    const struct name_claim *claim = ask->context;
+    if (result->status == TR_OK && claim != NULL) actor_add_name(actor, claim->name.data, claim->name.bytes);
+}
+
+/* Runs the handler for an ask's outcome; without one a failure is logged, and a success of the runtime's own is nothing. */
+static tr_status handle_outcome(struct worker *worker, tr_actor *actor, struct pending_ask *ask, tr_message *item) {
+    struct runtime *runtime = actor->runtime;
+    if (ask->request == runtime->name_claim && item->type == runtime->name_result && !actor->behavior->system)
+        take_name(actor, ask, item);
+    item->context = ask->context;
+    bool handled = behavior_handles(actor->behavior, item->type->name);
+    bool own = item->type == runtime->ask_failed || item->type == runtime->spawned || item->type == runtime->name_result;
+    if (handled || !own) return handle(worker, actor, item);
+    int32_t status = *(const int32_t *)tr_body(item); /* the first field of each of the three */
+    if (status != TR_OK)
+        actor_log(actor, item, TR_WARN, "%s: %s, and there is no handler for %s", ask->request->name,
+                  tr_status_text((tr_status)status), item->type->name);
+    complete(worker, actor, item);
+    return TR_OK;
+}
+
 static tr_status handle_reply(struct worker *worker, tr_actor *actor, tr_message *item) {
+    struct runtime *runtime = actor->runtime;
     struct pending_ask *ask = ask_take(actor, item->reference);
     if (ask == NULL) {
         deadletter_drop(&worker->producer, actor, &item, DEADLETTER_LATE_REPLY);
         return TR_OK;
     }
-    item->context = ask->context;
-    tr_status status = handle(worker, actor, item);
+    bool formed = ask->request == runtime->spawn_request || ask->request == runtime->name_claim;
+    if (formed && item->type == runtime->ask_failed) {
+        const struct tr_ask_failed *failed = tr_body(item);
+        tr_message *outcome = failure_of(actor, ask, (tr_status)failed->status);
+        outcome->origin = item->origin;
+        outcome->origin_session = item->origin_session;
+        outcome->from = item->from;
+        outcome->to = item->to;
+        outcome->serial = item->serial;
+        outcome->colour = item->colour;
+        outcome->trace = item->trace;
+        outcome->flags = item->flags;
+        message_free(item);
+        item = outcome;
+    }
+    tr_status status = handle_outcome(worker, actor, ask, item);
     ask_close(ask);
     return status;
 }
 
 static tr_status handle_timeout(struct worker *worker, tr_actor *actor, tr_message *token) {
-    struct runtime *runtime = actor->runtime;
     struct pending_ask *ask = ask_take(actor, token->reference);
-    tr_message *item = NULL;
+    tr_status status = TR_OK;
     if (ask != NULL) {
-        struct tr_ask_failed failed = {.status = TR_ETIMEDOUT, .target = ask->target};
-        snprintf(failed.record, sizeof failed.record, "%s", ask->request->name);
-        if (message_of(runtime->ask_failed, &failed, UINT32_MAX, &item) == TR_OK) {
-            item->kind = MESSAGE_TIMER; /* from the actor's own timer: no channel message */
-            item->to = token->to;
-            item->trace = token->trace;
-            item->context = ask->context;
-        }
+        tr_message *item = failure_of(actor, ask, TR_ETIMEDOUT);
+        item->kind = MESSAGE_TIMER; /* from the actor's own timer: no channel message */
+        item->to = token->to;
+        item->trace = token->trace;
+        status = handle_outcome(worker, actor, ask, item);
+        ask_close(ask);
     }
     message_free(token);
-    tr_status status = TR_OK;
-    if (item != NULL && behavior_handles(actor->behavior, item->type->name)) {
-        status = handle(worker, actor, item);
-    } else if (item != NULL) {
-        actor_log(actor, item, TR_WARN, "ask %s timed out, and there is no handler for tr_ask_failed", ask->request->name);
-        message_free(item);
-    }
-    if (ask != NULL) ask_close(ask);
     return status;
 }
 

@@ -372,7 +372,8 @@ static bool acceptable(const struct envelope *envelope) {
 static void file_message(struct peer *peer, const struct envelope *envelope) {
     tr_node *node = peer->node;
     struct runtime *runtime = node->runtime;
-    if (envelope->colour > runtime_epoch(runtime)) snapshot_epoch_seen(node->snapshot, now_of(peer), envelope->colour);
+    if (envelope->colour > runtime_epoch(runtime) && envelope->colour <= SNAPSHOT_EPOCH_MAX)
+        snapshot_epoch_seen(node->snapshot, now_of(peer), envelope->colour);
     if (envelope->colour > runtime_epoch(runtime)) {
         bad_peer(peer, "a message of a snapshot that was never started here");
         return;
@@ -515,7 +516,7 @@ static void on_peer_pressure(void *user, struct link *link, tr_pid pid, enum fra
 static void on_peer_epoch(void *user, struct link *link, uint64_t epoch) {
     (void)link;
     struct peer *peer = user;
-    peer->epoch = epoch;
+    peer->epoch = epoch <= SNAPSHOT_EPOCH_MAX ? epoch : 0; /* beyond: nonsense, which no snapshot could ever pass */
 }
 
 static void on_writable(void *user, struct link *link) {

@@ -109,7 +109,8 @@ static void encode_actor(part_chunk *chunk, const tr_actor *actor) {
 bool recording_actor(struct producer *producer, tr_actor *actor, uint64_t epoch) {
     struct recorder *recorder = &producer->recorder;
     if (!recorder_enter(recorder, epoch)) return false;
-    encode_actor(&recorder->chunk, actor);
+    /* The node's own services have no state of users; what they decided is in the names and in the messages. */
+    if (!actor->behavior->system) encode_actor(&recorder->chunk, actor);
     recorder_leave(recorder);
     return true;
 }

@@ -128,6 +128,7 @@ struct runtime {
     const record_type *ask_failed;
     const record_type *spawned;
     const record_type *name_result;
+    const record_type *spawn_request, *name_claim; /* asks whose failure has a form of its own */
 };
 
 /* Options of a runtime; all borrowed for its life. */

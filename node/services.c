@@ -241,6 +241,10 @@ tr_status services_offer(struct runtime *runtime, tr_error *error) {
     if (status == TR_OK) status = record_table_intern(runtime->records, &tr_spawned_record, &runtime->spawned, error);
     if (status == TR_OK)
         status = record_table_intern(runtime->records, &tr_name_result_record, &runtime->name_result, error);
+    if (status == TR_OK)
+        status = record_table_intern(runtime->records, &spawn_request_record, &runtime->spawn_request, error);
+    if (status == TR_OK)
+        status = record_table_intern(runtime->records, &name_claim_record, &runtime->name_claim, error);
     return status;
 }
 

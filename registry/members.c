@@ -302,6 +302,8 @@ void members_heard(struct members *members, const char *name, uint64_t now_ns) {
     struct peer *peer = members_peer(members, name);
     if (peer == NULL) return;
     if (now_ns > peer->heard_ns) peer->heard_ns = now_ns;
+    if (!peer->suspected) return;
+    peer->suspected = false;
     struct life *life = lives_find(&members->lives, name, peer->incarnation);
     if (life == NULL || life->member.state != MEMBER_SUSPECT) return;
     members->now_ns = now_ns;
@@ -363,6 +365,7 @@ static void judge_silence(struct members *members, struct peer *peer) {
     }
     struct life *life = lives_find(&members->lives, peer->name, peer->incarnation);
     if (life != NULL && life->member.state == MEMBER_UP) {
+        peer->suspected = true;
         members_set_state(members, life, MEMBER_SUSPECT, "%s", reason);
     }
 }

@@ -26,6 +26,7 @@ struct peer {
     uint64_t incarnation;
     uint64_t session;
     uint64_t heard_ns;
+    bool suspected;          /* our own doubt, so that hearing it costs no look-up */
     enum member_state state; /* what it last said it is; unknown: nothing, or not admitted */
     bool view_sent;          /* ours, in this session; what changes later is told too */
     bool view_received;      /* theirs, to its last part */

@@ -372,6 +372,44 @@ Test(names_service, of_two_claims_under_way_the_earlier_one_objects) {
     record_free(record);
 }
 
+/* Word that n3 has dropped the name is still on its way to us, though n2 knew it. */
+Test(names_service, a_claim_needs_the_word_of_its_own_node_too) {
+    char name[24];
+    struct record *record = record_new();
+    greeted(record);
+    settle(record, "n3", name_of(1, name), 6, 1);
+    names_claim(record->names, name, (tr_pid){1, 4, 1}, 1, 0);
+    uint64_t token = last_to(record, "n2", NAMES_CLAIM)->token;
+    receive(record, "n2", about(NAMES_GRANT, name, 0, token));
+    receive(record, "n2", about(NAMES_ACK, name, 0, token));
+    receive(record, "n3", about(NAMES_ACK, name, 0, token));
+    cr_assert(record->answers == 0 && record->shown.slot == 6);
+    receive(record, "n3", about(NAMES_DROP, name, 6, 0));
+    cr_assert(record->answers == 1 && record->status == TR_OK && record->shown.slot == 4);
+    record_free(record);
+}
+
+Test(names_service, a_loss_told_by_a_third_node_counts_only_if_the_winner_is_not_seen) {
+    char name[24];
+    for (int seen = 0; seen < 2; seen++) {
+        struct record *record = record_new();
+        list(record, 0, 0);
+        names_claim(record->names, name_of(0, name), (tr_pid){1, 4, 1}, 1, 0);
+        cr_assert(record->status == TR_OK);
+        greeted(record);
+        if (!seen) list(record, 1, 0);
+        struct names_message loss = about(NAMES_LOST, name, 4, 0);
+        loss.pid.space = 1;
+        loss.age = 0;
+        loss.winner = (tr_pid){7, 6, 1};
+        snprintf(loss.winner_node, sizeof(loss.winner_node), "n3");
+        loss.winner_incarnation = 30;
+        receive(record, "n2", loss);
+        cr_assert(record->losses == !seen && (record->shown.slot == 4) == seen);
+        record_free(record);
+    }
+}
+
 Test(names_service, a_claim_needs_the_word_of_every_member) {
     char name[24];
     struct record *record = putting(name);

@@ -1,10 +1,10 @@
 /*
  * args.h - a command line against a table of commands and flags.
  *
- * The table (grammar.c) is the only description of the commands: parsing, help and completion
- * read it. A line is `PROGRAM [GROUP] COMMAND WORD... --flag VALUE...`; flags may stand anywhere,
- * `--` ends them, a lone `-` is a word. Unknown words are refused with the nearest known one. A
- * flag that may come from the environment is looked up there when the line does not have it.
+ * The table (grammar.c) is the only description of the commands: parsing, help and completion read
+ * it. A line is `PROGRAM [GROUP] COMMAND WORD... --flag VALUE...`; flags may stand anywhere, `--`
+ * ends them, a lone `-` is a word. Unknown words are refused with the nearest known one. A flag
+ * that may come from the environment is looked up there when the line does not have it.
  */
 #ifndef TROUPE_CLI_ARGS_H
 #define TROUPE_CLI_ARGS_H
@@ -60,10 +60,10 @@ struct grammar {
 /* A parsed line. */
 struct args;
 
-/* Parses a line; `argv` and the grammar are borrowed as long as the result, which the caller frees.
- * Errors: TR_EINVAL for a line that does not fit the grammar, TR_ENOTSUP for what is not there yet.
- * Even then `*args_out` is set, to what was understood (the global flags at least), so that the
- * error is printed as asked for. */
+/* Parses a line; `argv` and the grammar are borrowed as long as the result, which the caller
+ * frees. Errors: TR_EINVAL for a line that does not fit the grammar, TR_ENOTSUP for what is not
+ * there yet. Even then `*args_out` is set, to what was understood (the global flags at least),
+ * so that the error is printed as asked for. */
 tr_status args_parse(const struct grammar *grammar, int argc, char *const *argv,
                      struct args **args_out, tr_error *error);
 void args_free(struct args *args);
@@ -78,16 +78,16 @@ const char *args_group(const struct args *args);
 const char *args_word(const struct args *args, size_t index);
 size_t args_word_count(const struct args *args);
 
-/* Whether a flag was given; its (last) text, else its environment variable's (unless empty), else
- * NULL. */
+/* Whether a flag was given; its (last) text, else its environment variable's (unless empty),
+ * else NULL. */
 bool args_has(const struct args *args, const char *name);
 const char *args_text(const struct args *args, const char *name);
 
 /* The values of a repeated flag one after the other, from a `cursor` of 0; NULL at the end. */
 const char *args_next(const struct args *args, const char *name, size_t *cursor);
 
-/* A duration's or count's value, which parsing has checked, or `otherwise` when it was not given.
- */
+/* A duration's or count's value, which parsing has checked, or `otherwise` when it was not
+ * given. */
 uint64_t args_duration_ms(const struct args *args, const char *name, uint64_t otherwise);
 uint64_t args_count(const struct args *args, const char *name, uint64_t otherwise);
 

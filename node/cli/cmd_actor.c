@@ -137,8 +137,8 @@ static tr_status walk_node(struct walk *walk, const char *node) {
     return status;
 }
 
-/* A node that cannot be asked is named and left out, unless it is the one that was asked for or the
- * last. */
+/* A node that cannot be asked is named and left out, unless it is the one that was asked for or
+ * the last. */
 static tr_status walk_all(struct walk *walk) {
     const char *only = args_text(walk->app->args, "node");
     if (only != NULL) {

@@ -48,8 +48,8 @@ static bool is_wanted(const struct logs *logs, const char *node) {
     return only == NULL || strcmp(only, node) == 0;
 }
 
-/* Adds the nodes of the folder that have a log file; a following reader learns of changes in their
- * folders. */
+/* Adds the nodes of the folder that have a log file; a following reader learns of changes in
+ * their folders. */
 static void add_files(struct logs *logs, struct local_nodes *local) {
     const struct args *args = logs->app->args;
     for (size_t i = 0; i < local->count; i++) {

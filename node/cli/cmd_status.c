@@ -47,7 +47,8 @@ static void suggest_start(struct app *app, json_t *nodes) {
     json_t *node;
     json_array_foreach(nodes, index, node) {
         const char *state = text_of(node, "state");
-        if (strcmp(state, "down") != 0 && strcmp(state, "left") != 0) continue;
+        bool is_gone = strcmp(state, "down") == 0 || strcmp(state, "left") == 0;
+        if (!is_gone || !json_is_null(json_object_get(node, "pid"))) continue;
         output_next(&app->output, "troupe node start %s", text_of(node, "name"));
         return;
     }

@@ -37,8 +37,8 @@ void daemon_card_remove(const char *folder);
 /* Writes the process id and a newline to a file. False with a sentence in `reason_out`. */
 bool daemon_pid_write(const char *path, char reason_out[DAEMON_REASON_BYTES]);
 
-/* Writes {"name","endpoint","control","pid"} and a newline to a descriptor; that nobody reads it is
- * fine. */
+/* Writes {"name","endpoint","control","pid"} and a newline to a descriptor; that nobody reads it
+ * is fine. */
 void daemon_ready_bound(int fd, const struct daemon_card *card);
 
 /* Writes "up" and a newline to a descriptor. */

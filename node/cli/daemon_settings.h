@@ -48,10 +48,10 @@ enum daemon_source { DAEMON_DEFAULT, DAEMON_FILE, DAEMON_ENVIRONMENT, DAEMON_FLA
 
 enum { DAEMON_ERROR_BYTES = 512 };
 
-/* Reads flags, then environment, then the file that one of them names, and fills the defaults in.
- * Prints help, version and usage errors itself and exits then (0 or 64). Returns 0, or the exit
- * code 78 with one line in `error_out` about a file or variable that is wrong. The settings are to
- * be freed in both cases. */
+/* Reads flags, then environment, then the file that one of them names, and fills the defaults
+ * in. Prints help, version and usage errors itself and exits then (0 or 64). Returns 0, or the
+ * exit code 78 with one line in `error_out` about a file or variable that is wrong. The settings
+ * are to be freed in both cases. */
 int daemon_settings_load(int argc, char **argv, struct daemon_settings *settings_out,
                          char error_out[DAEMON_ERROR_BYTES]);
 
@@ -59,8 +59,8 @@ int daemon_settings_load(int argc, char **argv, struct daemon_settings *settings
 void daemon_settings_fini(struct daemon_settings *settings);
 
 /* Sets one setting by its key from a text; a stronger source's value stays. False with a line in
- * `error_out` (without saying where the text stood): an unknown key, with the nearest known one, or
- * a text that does not fit. */
+ * `error_out` (without saying where the text stood): an unknown key, with the nearest known one,
+ * or a text that does not fit. */
 bool daemon_settings_set(struct daemon_settings *settings, const char *key, const char *text,
                          enum daemon_source source, char error_out[DAEMON_ERROR_BYTES]);
 

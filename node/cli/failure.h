@@ -52,8 +52,9 @@ void failure_step(struct failure *failure, bool ok, const char *format, ...)
 tr_status failure_set(struct failure *failure, tr_status status, const char *hint,
                       const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* Fills the error from a node's {"code", "message", "hint", "word", "candidates"}; without a hint,
- * the candidate nearest to the word, or the list of them, becomes the hint. Returns the status. */
+/* Fills the error from a node's {"code", "message", "hint", "word", "candidates"}; without a
+ * hint, the candidate nearest to the word, or the list of them, becomes the hint. Returns the
+ * status. */
 tr_status failure_from_json(struct failure *failure, const json_t *error);
 
 #endif

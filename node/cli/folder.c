@@ -19,8 +19,8 @@ enum { CARD_BYTES_MAX = 65536 };
 
 /* ---- small files ----------------------------------------------------------------------------- */
 
-/* Reads a JSON object from a file; NULL when there is none, or none that can be read (`error` says
- * which). */
+/* Reads a JSON object from a file; NULL when there is none, or none that can be read (`error`
+ * says which). */
 static json_t *read_object(const char *path, tr_error *error) {
     struct buffer content = {0};
     json_t *object = NULL;

@@ -45,10 +45,10 @@ struct local_nodes {
     size_t count;
 };
 
-/* Finds the folder that a command line means: --dir, $TROUPE_DIR, or $XDG_STATE_HOME/troupe/CLUSTER
- * ($HOME/.local/state when that is unset; CLUSTER is `cluster`, else $TROUPE_CLUSTER, else
- * "troupe"), and reads its cluster.json. That it does not exist is fine. Errors: TR_ECONFIG (no
- * home), TR_EDATA. */
+/* Finds the folder that a command line means: --dir, $TROUPE_DIR, or
+ * $XDG_STATE_HOME/troupe/CLUSTER ($HOME/.local/state when that is unset; CLUSTER is `cluster`,
+ * else $TROUPE_CLUSTER, else "troupe"), and reads its cluster.json. That it does not exist is
+ * fine. Errors: TR_ECONFIG (no home), TR_EDATA. */
 tr_status folder_open(struct folder *folder, const struct args *args, const char *cluster,
                       struct failure *failure);
 void folder_close(struct folder *folder);

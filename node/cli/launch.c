@@ -73,8 +73,8 @@ __attribute__((noreturn)) static void become_daemon(const char *program, char *c
     _exit(EXIT_INTERNAL);
 }
 
-/* The environment without the daemon's own settings: this node's come from its file. The caller's.
- */
+/* The environment without the daemon's own settings: this node's come from its file. The
+ * caller's. */
 static char **environment_for_daemon(void) {
     size_t count = 0, kept = 0;
     while (environ[count] != NULL) count++;

@@ -16,9 +16,9 @@
 
 struct log_source;
 
-/* Opens a source of the lines of `node` that contain `trace` (NULL: all): those of a file, or, with
- * `cluster` (borrowed, outlives it), those that the node serves. `tail_bytes` > 0: of the last so
- * many bytes only. The caller's. */
+/* Opens a source of the lines of `node` that contain `trace` (NULL: all): those of a file, or,
+ * with `cluster` (borrowed, outlives it), those that the node serves. `tail_bytes` > 0: of the
+ * last so many bytes only. The caller's. */
 struct log_source *log_source_file(const char *node, const char *path, const char *trace,
                                    uint64_t tail_bytes);
 struct log_source *log_source_node(const char *node, struct remote *remote, const char *trace,

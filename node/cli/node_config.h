@@ -25,8 +25,8 @@ struct node_config {
     size_t setting_count;
 };
 
-/* Makes the node's folder and writes its trouped.ini. Errors: TR_EINVAL a value that cannot stand
- * in the file, TR_EIO. */
+/* Makes the node's folder and writes its trouped.ini. Errors: TR_EINVAL a value that cannot
+ * stand in the file, TR_EIO. */
 tr_status node_config_write(const struct folder *folder, const struct node_config *config,
                             struct failure *failure);
 

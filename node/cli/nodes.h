@@ -13,8 +13,8 @@
 #include "node/cli/output.h"
 
 /* Asks all members and returns [{name, endpoint, control, state, incarnation, pid, actors,
- * uptime_ms, sent, handled, dead_letters,
- * ...}], by name; pid is null and actors 0 for a node that is down or has left. The caller's. */
+ * uptime_ms, sent, handled, dead_letters, ...}], by name; pid is null and actors 0 for a node
+ * that is down or has left. The caller's. */
 json_t *nodes_describe(struct app *app, struct remote *remote);
 
 /* Adds sent_per_s and handled_per_s to the nodes of `now` that `before`, an earlier description,

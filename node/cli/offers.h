@@ -10,8 +10,8 @@
 
 #include "node/cli/remote.h"
 
-/* Asks all members and returns [{name, version, state, handlers, nodes: [NAME, ...]}], by name; a
- * behavior that nodes offer in several versions has an entry for each. The caller's; NULL with
+/* Asks all members and returns [{name, version, state, handlers, nodes: [NAME, ...]}], by name;
+ * a behavior that nodes offer in several versions has an entry for each. The caller's; NULL with
  * app->failure when no node answers. */
 json_t *offers_ask(struct app *app, struct remote *remote);
 

@@ -48,8 +48,8 @@ struct output_column {
 /* Reads -o, --no-headers, --color, -q, NO_COLOR and what stdout and stderr are. */
 void output_init(struct output *output, const struct args *args);
 
-/* Prints the data: as JSON under `kind`, or `rows` (an array of objects, or one object) as a table.
- * `data` and `rows` are borrowed. */
+/* Prints the data: as JSON under `kind`, or `rows` (an array of objects, or one object) as a
+ * table. `data` and `rows` are borrowed. */
 void output_data(struct output *output, const char *kind, json_t *data, json_t *rows,
                  const struct output_column *columns);
 
@@ -60,8 +60,8 @@ bool output_json(struct output *output, const char *kind, json_t *data);
 /* Prints rows (an array of objects, or one object) as a table whatever -o says. */
 void output_table(struct output *output, json_t *rows, const struct output_column *columns);
 
-/* The same with rows made one by one: `row` returns the row's object, which is released after use.
- */
+/* The same with rows made one by one: `row` returns the row's object, which is released after
+ * use. */
 typedef json_t *output_row(void *context, size_t index);
 void output_rows(struct output *output, size_t count, output_row *row, void *context,
                  const struct output_column *columns);

@@ -30,8 +30,8 @@ bool process_of(pid_t pid, struct process *process_out) {
     snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
     if (pid <= 0 || !read_text(path, stat, sizeof stat)) return false;
     if (!read_text("/proc/sys/kernel/random/boot_id", found.boot, sizeof found.boot)) return false;
-    /* The second field is the command in parentheses and may hold anything, spaces and ')' too; the
-     * state is the third field, the start time the 22nd. */
+    /* The second field is the command in parentheses and may hold anything, spaces and ')' too;
+     * the state is the third field, the start time the 22nd. */
     char *at = strrchr(stat, ')');
     if (at == NULL || at[1] != ' ' || at[2] == 'Z' || at[2] == 'X') return false;
     at += 2;

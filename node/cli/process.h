@@ -21,12 +21,12 @@ struct process {
     char boot[PROCESS_BOOT_BYTES]; /* /proc/sys/kernel/random/boot_id */
 };
 
-/* Reads the identity of a running process; false when there is none of that pid (a zombie counts as
- * none). */
+/* Reads the identity of a running process; false when there is none of that pid (a zombie counts
+ * as none). */
 bool process_of(pid_t pid, struct process *process_out);
 
-/* Opens a pidfd for exactly that process, readable once it has ended; the caller closes it. -1 when
- * it no longer runs. */
+/* Opens a pidfd for exactly that process, readable once it has ended; the caller closes it. -1
+ * when it no longer runs. */
 int process_open(const struct process *wanted);
 
 /* Sends a signal through a pidfd; false when the process has ended or may not be signalled. */

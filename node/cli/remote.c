@@ -14,7 +14,14 @@
 #include "node/cli/control_client.h"
 #include "node/cli/suggest.h"
 
-enum { CONNECT_MS = 3000, GRACE_MS = 2000, REDIRECTS_MAX = 4, PEERS_MAX = 512 };
+/* A node that is well answers at once; only when none does is it worth waiting longer. */
+enum {
+    CONNECT_MS = 3000,
+    FIRST_TRY_MS = 1000,
+    GRACE_MS = 2000,
+    REDIRECTS_MAX = 4,
+    PEERS_MAX = 512
+};
 
 /* A node that can be asked. */
 struct peer {
@@ -104,8 +111,8 @@ static tr_status connect_peer(const struct remote *remote, struct peer *peer,
         return TR_OK;
     }
     add_steps(peer, step, failure);
-    /* That a node does not even shake hands in time means it cannot be reached, not that work was
-     * slow. */
+    /* That a node does not even shake hands in time means it cannot be reached, not that work
+     * was slow. */
     if (status == TR_ETIMEDOUT) failure->error.status = TR_EUNREACHABLE;
     char reason[sizeof failure->error.message], hint[sizeof failure->error.hint];
     snprintf(reason, sizeof reason, "%s", failure->error.message);
@@ -345,18 +352,34 @@ static tr_status nothing_runs(const struct folder *folder, const struct local_no
     return TR_EUNREACHABLE;
 }
 
-static tr_status find_local(struct remote *remote, const struct local_nodes *local) {
-    struct failure summary = {0}, last = {0};
-    size_t running = local_nodes_running(local);
+/* Tries each running node once; `summary` tells of those that did not answer, `last` of the last.
+ */
+static bool try_all(struct remote *remote, const struct local_nodes *local, struct failure *summary,
+                    struct failure *last) {
+    *summary = (struct failure){0};
     for (size_t i = 0; i < local->count; i++) {
         const struct local_node *node = &local->items[i];
         if (!node->running) continue;
-        last = (struct failure){0};
-        if (try_contact(remote, node->name, node->control, node->insecure, &last)) return TR_OK;
-        summarize(&summary, node->name, &last);
+        *last = (struct failure){0};
+        if (try_contact(remote, node->name, node->control, node->insecure, last)) return true;
+        summarize(summary, node->name, last);
     }
-    struct failure *failure = &remote->app->failure;
+    return false;
+}
+
+static tr_status find_local(struct remote *remote, const struct local_nodes *local) {
+    struct failure summary = {0}, last = {0}, *failure = &remote->app->failure;
+    size_t running = local_nodes_running(local);
+    uint64_t full_ms = remote->connect_ms;
     if (running == 0) return nothing_runs(&remote->app->folder, local, failure);
+    if (full_ms > FIRST_TRY_MS && running > 1) remote->connect_ms = FIRST_TRY_MS;
+    bool found = try_all(remote, local, &summary, &last);
+    bool may_be_slow =
+        summary.error.status == TR_EUNREACHABLE || summary.error.status == TR_ETIMEDOUT;
+    bool hurried = remote->connect_ms < full_ms;
+    remote->connect_ms = full_ms;
+    if (!found && hurried && may_be_slow) found = try_all(remote, local, &summary, &last);
+    if (found) return TR_OK;
     *failure = running == 1 ? last : summary;
     if (running > 1)
         error_set(&failure->error, summary.error.status, summary.error.hint,

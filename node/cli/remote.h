@@ -39,8 +39,7 @@ struct remote_answer {
 };
 
 /* Finds a node that answers. Errors: TR_EUNREACHABLE (nothing runs, nobody answers), TR_EREFUSED
- * (keys), TR_ENOENT (keys of
- * --endpoint). */
+ * (keys), TR_ENOENT (keys of --endpoint). */
 tr_status remote_open(struct app *app, struct remote **remote_out);
 void remote_close(struct remote *remote);
 
@@ -52,16 +51,16 @@ json_t *remote_status(const struct remote *remote);
 size_t remote_member_count(const struct remote *remote);
 const char *remote_member_name(const struct remote *remote, size_t index);
 
-/* Checks a node's name given by the user. Errors: TR_ENOENT with the nearest name; TR_EUNREACHABLE
- * for a member that is down or has left. */
+/* Checks a node's name given by the user. Errors: TR_ENOENT with the nearest name;
+ * TR_EUNREACHABLE for a member that is down or has left. */
 tr_status remote_check_node(struct remote *remote, const char *name);
 
-/* Asks one node; `*data_out` is the caller's. Errors: whatever the node answers, TR_EUNREACHABLE,
- * TR_ETIMEDOUT. */
+/* Asks one node; `*data_out` is the caller's. Errors: whatever the node answers,
+ * TR_EUNREACHABLE, TR_ETIMEDOUT. */
 tr_status remote_call(struct remote *remote, const struct remote_call *call, json_t **data_out);
 
-/* Asks all members at once with the same arguments; one answer for each in their order. The caller
- * frees them with remote_answers_free. */
+/* Asks all members at once with the same arguments; one answer for each in their order. The
+ * caller frees them with remote_answers_free. */
 struct remote_answer *remote_ask_all(struct remote *remote, const char *op, json_t *args,
                                      uint64_t timeout_ms);
 void remote_answers_free(struct remote *remote, struct remote_answer *answers);

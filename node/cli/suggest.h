@@ -16,9 +16,9 @@ enum { SUGGEST_BYTES_MAX = 64 };
 size_t suggest_distance(const char *a, const char *b);
 
 /* Returns the one of `count` words nearest to `word`, the first of several, or NULL when none is
- * near. Near is within a third of the longer word's letters (at least two edits, one for words of
- * up to three letters), else a word that begins with `word` (two letters or more). Entries that are
- * NULL are skipped. The result is the list's. */
+ * near. Near is within a third of the longer word's letters (at least two edits, one for words
+ * of up to three letters), else a word that begins with `word` (two letters or more). Entries
+ * that are NULL are skipped. The result is the list's. */
 const char *suggest_nearest(const char *word, const char *const *words, size_t count);
 
 #endif

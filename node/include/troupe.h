@@ -32,7 +32,11 @@ extern "C" {
 #if defined(__GNUC__)
 #define TR_API __attribute__((visibility("default")))
 #define TR_PRINTF(text, first) __attribute__((format(printf, text, first)))
+#ifdef __cplusplus
+#define TR_WEAK /* g++ takes no weak constants; C++ programs export one table */
+#else
 #define TR_WEAK __attribute__((weak))
+#endif
 #else
 #define TR_API
 #define TR_PRINTF(text, first)
@@ -263,10 +267,11 @@ typedef struct tr_behavior {
     void (*stop)(tr_actor *self, void *state, tr_status reason);   /* last; may send; may be NULL */
 } tr_behavior;
 
-/* TR_EXPORT(&account_behavior, &teller_behavior); declares a shared object's table, at file scope, once. */
-#define TR_EXPORT(...)                                                             \
-    TR_API extern const tr_behavior *const tr_exported_behaviors[];                \
-    TR_API extern const uint32_t tr_exported_abi;                                  \
+/* TR_EXPORT(&account_behavior, &teller_behavior); declares a shared object's table, at file scope, once. Where several
+ * such files are linked into one program, only one table counts: offer the behaviors one by one there. */
+TR_API extern const tr_behavior *const tr_exported_behaviors[]; /* ends with NULL; defined by TR_EXPORT alone */
+TR_API extern const uint32_t tr_exported_abi;
+#define TR_EXPORT(...)                                                              \
     TR_WEAK const tr_behavior *const tr_exported_behaviors[] = {__VA_ARGS__, NULL}; \
     TR_WEAK const uint32_t tr_exported_abi = TR_ABI
 
@@ -287,7 +292,8 @@ TR_API tr_request tr_request_of(const tr_message *message);
 /* Sends a copy of `*body` to `to`. Returns TR_OK when the message was accepted: it will reach the mailbox, in order
  * after all this actor sent to `to` before, or become a counted dead letter. TR_EFULL: the receiver's hard mark, or its
  * node's pressure or send queue, is full; nothing was sent. TR_EDATA: the record cannot travel. TR_ETOOBIG: the body is
- * over the message limit. Sending past the receiver's high mark is accepted, and this actor then pauses after
+ * over the message limit. TR_EUNREACHABLE: the target's node is known but there is no session with it now; nothing was
+ * sent. Sending past the receiver's high mark is accepted, and this actor then pauses after
  * the current message until the receiver has caught up. tr_send(self, to, deposit, .cents = 5) is the short form. */
 TR_API tr_status tr_send_record(tr_actor *self, tr_pid to, const tr_record *record, const void *body);
 #define tr_send(self, to, ...) tr_send_record(self, to, TR_VALUE_(__VA_ARGS__, ))
