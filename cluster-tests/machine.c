@@ -247,7 +247,7 @@ static void on_snapshot(void *context, tr_status status, const snapshot_result *
     } else {
         sim->report->aborted++;
         sim_trace(sim, "%s: snapshot aborted: %s: %s", machine->name, tr_status_name(status), error->message);
-        if (status == TR_ECHECK || strstr(error->message, "counters") != NULL)
+        if (status == TR_ECHECK || strstr(error->message, "counts differ") != NULL)
             sim_fail(sim, "I8: %s aborted a snapshot: %s", machine->name, error->message);
     }
     mem_free(wish);

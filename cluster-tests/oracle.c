@@ -35,6 +35,9 @@ void oracle_free(struct oracle *oracle) {
     map_pid_fini(&oracle->books);
     map_u64_fini(&oracle->lives);
     map_text_fini(&oracle->checked);
+    cursor = 0;
+    for (char *name; (name = map_text_next(&oracle->names, &cursor, NULL)) != NULL;) mem_free(name);
+    map_text_fini(&oracle->names);
     mem_free(oracle);
 }
 
@@ -74,6 +77,14 @@ struct mail *oracle_mail_find(struct oracle *oracle, tr_pid from, uint64_t seria
     return book == NULL ? NULL : map_u64_find(&book->messages, serial);
 }
 
+static const char *keep_name(struct oracle *oracle, const char *name) {
+    char *kept = map_text_find(&oracle->names, name);
+    if (kept != NULL) return kept;
+    kept = mem_strdup(name);
+    map_text_put(&oracle->names, name, kept);
+    return kept;
+}
+
 static struct mail *mail_of(struct oracle *oracle, const struct observation *what) {
     struct book *from = oracle_book(oracle, what->from);
     struct mail *mail = map_u64_find(&from->messages, what->serial);
@@ -82,7 +93,7 @@ static struct mail *mail_of(struct oracle *oracle, const struct observation *wha
     mail->from = from;
     mail->to = what->to;
     mail->serial = what->serial;
-    mail->record = what->record;
+    mail->record = what->record == NULL ? NULL : keep_name(oracle, what->record);
     mail->sent_epoch = what->colour;
     map_u64_put(&from->messages, what->serial, mail);
     if (oracle->mail_count == oracle->mail_room) {
@@ -150,6 +161,7 @@ static void on_birth(struct oracle *oracle, struct machine *machine, const struc
     const tr_actor *actor = (const tr_actor *)(const void *)head;
     book->behavior = actor->behavior->offered->name;
     book->is_account = actor->behavior->offered == &load_account;
+    book->is_service = actor->behavior->system;
     if (book->is_account) book->born_cents = book->ledger = ((const struct account *)what->state)->cents;
     if (what->epoch > life->epoch) sim_fail(oracle->sim, "I6: an actor is born newer than its node");
 }

@@ -38,6 +38,7 @@ struct book {
     struct life *life;
     bool observed, dead;
     bool is_account;
+    bool is_service; /* of the node itself: it turns, and is in no part */
     const char *behavior;
     uint64_t birth_epoch, epoch;
     int64_t ledger; /* an account's money by what it sent and received */
@@ -73,6 +74,7 @@ struct oracle {
     size_t mail_count, mail_room;
     uint64_t open_count;
     map_text checked; /* ids of snapshots */
+    map_text names;   /* copies of record names, which a node takes with it when it goes */
 };
 
 struct book *oracle_book(struct oracle *oracle, tr_pid pid);

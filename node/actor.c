@@ -146,19 +146,6 @@ bool actor_is_blocked(const tr_actor *actor) {
            (actor->extra != NULL && actor->extra->hold != 0);
 }
 
-/* Goes idle. True: the actor belongs to nobody now, or to somebody else. */
-static bool actor_rest(struct worker *worker, tr_actor *actor) {
-    bool muted = actor->phase == ACTOR_READY && !(actor->extra != NULL && actor->extra->hold != 0) &&
-                 actor->local.first != NULL;
-    actor->worker = NULL;
-    if (mailbox_rest(&actor->box)) {
-        bool more = atomic_load(&actor->signals) != 0 || (muted && atomic_load(&actor->mutes) == 0);
-        if (!more || !mailbox_wake(&actor->box)) return true;
-    }
-    actor->worker = worker;
-    return false;
-}
-
 /* ---- colours --------------------------------------------------------------------------------- */
 
 /* Records the actor if a snapshot is open here, and takes the colour E. */
@@ -366,6 +353,27 @@ static bool actor_receive(struct worker *worker, tr_actor *actor, tr_message *it
     if (status == TR_OK && !stop && !actor->exiting) return false;
     actor_end(worker, actor, status == TR_OK ? TR_OK : TR_EFAILED);
     return true;
+}
+
+/* After mailbox_rest: what came up without a push while the owner was about to rest. */
+static bool has_come_up(tr_actor *actor, bool muted) {
+    return atomic_load(&actor->signals) != 0 || (muted && atomic_load(&actor->mutes) == 0) ||
+           actor_colour(actor) < runtime_epoch(actor->runtime) ||
+           (atomic_load(&actor->overloaded) && mailbox_count(&actor->box) == 0);
+}
+
+/* Goes idle. True: the actor belongs to nobody now, or to somebody else. */
+static bool actor_rest(struct worker *worker, tr_actor *actor) {
+    /* A child of an older parent may have been born behind the sweep: nobody would signal it. */
+    if (actor_colour(actor) < runtime_epoch(actor->runtime)) actor_turn(worker, actor);
+    /* A sender may have marked it after its last message was handled. */
+    if (atomic_load_explicit(&actor->overloaded, memory_order_relaxed)) pressure_drained(actor);
+    bool muted = actor->phase == ACTOR_READY && !(actor->extra != NULL && actor->extra->hold != 0) &&
+                 actor->local.first != NULL;
+    actor->worker = NULL;
+    if (mailbox_rest(&actor->box) && (!has_come_up(actor, muted) || !mailbox_wake(&actor->box))) return true;
+    actor->worker = worker;
+    return false;
 }
 
 void actor_run(struct worker *worker, tr_actor *actor) {

@@ -103,7 +103,7 @@ static tr_status spawn_remote(tr_actor *self, const char *behavior, const tr_rec
     tr_error error = {0};
     tr_status status =
         services_request(self->runtime, behavior, state_record, options, &request, &state, &service, &error);
-    tr_ask_options ask = {.timeout_ms = 20000, .context_record = options->context_record, .context = options->context};
+    tr_ask_options ask = {.timeout_ms = 25000, .context_record = options->context_record, .context = options->context};
     if (status == TR_OK) status = tr_ask_record(self, service, &ask, &spawn_request_record, &request);
     else actor_log(self, self->current, TR_ERROR, "%s", error.message);
     buffer_fini(&state);
@@ -186,7 +186,7 @@ tr_status tr_fail(tr_actor *self, const char *format, ...) {
 tr_status tr_register(tr_actor *self, const char *name) {
     if (name == NULL || !names_valid(name, strlen(name))) return TR_EINVAL;
     struct name_claim claim = {.name = {name, (uint32_t)strlen(name)}, .pid = actor_pid(self)};
-    tr_ask_options options = {.timeout_ms = 15000, .context_record = &name_claim_record, .context = &claim};
+    tr_ask_options options = {.timeout_ms = 20000, .context_record = &name_claim_record, .context = &claim};
     return tr_ask_record(self, self->runtime->namer, &options, &name_claim_record, &claim);
 }
 

@@ -15,7 +15,7 @@ enum {
     SPAWN_WINDOW = 256,   /* asks under way of one spawn_many */
     SPAWN_MAX = 10000000,
     SPAWN_REPORT_MAX = 1000,
-    SPAWN_TIMEOUT_MS = 20000
+    SPAWN_TIMEOUT_MS = 25000 /* longer than a claim may take */
 };
 
 /* ---- targets --------------------------------------------------------------------------------- */

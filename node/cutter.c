@@ -32,8 +32,8 @@ struct cutter {
     uint64_t sweep_epoch;
     map_u64 requests; /* struct cut_request by number */
     uint64_t last_request;
-    uint64_t started_ms; /* of the snapshot this node initiates */
     uint64_t floor_saved;
+    bool frozen; /* at the last step */
 };
 
 static uint64_t now_of(const tr_node *node) {
@@ -409,6 +409,9 @@ uint64_t cutter_step(tr_node *node, uint64_t now_ns) {
     if (cutter->sweep.active) recording_sweep_step(node->runtime, &cutter->sweep, cutter->sweep_epoch);
     if (cutter->token.active) recording_token_step(node->runtime, &cutter->token);
     snapshot_step(node->snapshot, now_ns);
+    bool frozen = snapshot_admission_frozen(node->snapshot);
+    if (cutter->frozen && !frozen) node->members_due_ns = 0; /* who waits to be admitted has waited long enough */
+    cutter->frozen = frozen;
     return cutter->sweep.active || cutter->token.active ? 0 : snapshot_deadline(node->snapshot);
 }
 

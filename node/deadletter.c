@@ -88,7 +88,8 @@ void deadletter_drop(struct producer *producer, tr_actor *context, tr_message **
     struct runtime *runtime = producer->runtime;
     tr_message *item = *dropped;
     *dropped = NULL;
-    if (item->kind == MESSAGE_TIMER || item->kind == MESSAGE_ASK_TIMEOUT) { /* of an actor that ended: no message */
+    bool handled = reason == DEADLETTER_UNHANDLED || reason == DEADLETTER_MISMATCH;
+    if ((item->kind == MESSAGE_TIMER || item->kind == MESSAGE_ASK_TIMEOUT) && !handled) { /* ended with its actor */
         message_free(item);
         return;
     }

@@ -217,8 +217,11 @@ tr_status dispatch_message(struct worker *worker, tr_actor *actor, tr_message *i
         runtime_observe_message(actor->runtime, OBSERVE_RECEIVE, item, actor_colour(actor), NULL);
         runtime_observe_message(actor->runtime, OBSERVE_HANDLED, item, actor_colour(actor), NULL);
         if ((item->flags & MESSAGE_ASK) != 0) {
-            actor_extra(actor)->stop_for = item;
-            item = message_new(0);
+            tr_message *kept = item;
+            actor_extra(actor)->stop_for = kept;
+            item = message_new(0); /* received where that was: the link's counters must agree (I8) */
+            item->origin = kept->origin;
+            item->origin_session = kept->origin_session;
         }
         complete(worker, actor, item);
         return TR_OK;

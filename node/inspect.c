@@ -10,9 +10,7 @@ enum { LISTED_MAX = 100 }; /* asks and timers each */
 TR_RECORD_DEFINE(inspection, TR_FIELD(inspection, json));
 
 static json_int_t left_ms(const struct timer *timer, uint64_t now_ns) {
-    return timer->message == NULL || timer->deadline_ns <= now_ns
-               ? 0
-               : (json_int_t)((timer->deadline_ns - now_ns) / 1000000);
+    return timer->deadline_ns <= now_ns ? 0 : (json_int_t)((timer->deadline_ns - now_ns) / 1000000);
 }
 
 static json_t *list_asks(tr_actor *actor, uint64_t now_ns) {

@@ -30,7 +30,8 @@ uint32_t mailbox_take(struct mailbox *box, struct message_list *list) {
 }
 
 uint32_t mailbox_close(struct mailbox *box, struct message_list *list) {
-    uint64_t word = atomic_exchange_explicit(&box->word, MAILBOX_CLOSED, memory_order_acq_rel);
+    /* Sequentially consistent, which includes acquire: see mailbox_is_closed. */
+    uint64_t word = atomic_exchange(&box->word, MAILBOX_CLOSED);
     if (word == MAILBOX_IDLE || word == MAILBOX_CLOSED) return 0;
     return append_reversed(mailbox_address(word), list);
 }

@@ -97,6 +97,11 @@ static inline bool mailbox_rest(struct mailbox *box) {
                                                    memory_order_relaxed);
 }
 
+/* True once the actor has ended. Sequentially consistent: see actor_end and pressure.c. */
+static inline bool mailbox_is_closed(const struct mailbox *box) {
+    return atomic_load(&box->word) == MAILBOX_CLOSED;
+}
+
 /* Owner: true when something was pushed since the last take. */
 static inline bool mailbox_has_new(const struct mailbox *box) {
     return mailbox_address(atomic_load_explicit(&box->word, memory_order_relaxed)) != NULL;

@@ -79,18 +79,23 @@ static void read_life(tr_node *node, uint64_t *incarnation_out, uint32_t *lives_
     buffer_fini(&content);
 }
 
+enum { LIFE_BYTES = 96 };
+
+static size_t life_text(const tr_node *node, uint32_t lives, char text[LIFE_BYTES]) {
+    return (size_t)snprintf(text, LIFE_BYTES, "incarnation %" PRIu64 "\nlives %" PRIu32 "\n", node->incarnation, lives);
+}
+
 /* A new life: a larger incarnation than any before, remembered before anybody hears of it. */
 static tr_status begin_life(tr_node *node, tr_error *error) {
     uint64_t last = 0;
     read_life(node, &last, &node->lives);
     uint64_t clock = environment_wall_ns(node->world.environment) / 1000000;
     node->incarnation = clock > last ? clock : last + 1;
-    char text[96];
-    int length = snprintf(text, sizeof text, "incarnation %" PRIu64 "\nlives %" PRIu32 "\n", node->incarnation,
-                          node->lives + 1);
+    char text[LIFE_BYTES];
+    size_t length = life_text(node, node->lives + 1, text);
     tr_status status = storage_make_directories(&node->world.files, node->dir, error);
     if (status == TR_OK)
-        status = storage_replace_file(&node->world.files, node->dir, "life", text, (size_t)length, error);
+        status = storage_replace_file(&node->world.files, node->dir, "life", text, length, error);
     return status;
 }
 
@@ -252,6 +257,11 @@ void node_begin(tr_node *node) {
 
 void node_host(tr_node *node) {
     const struct member *self = members_self(node->members);
+    if (self->ordinal != node->lives) { /* the cluster remembers more lives of this node than its folder does */
+        char text[LIFE_BYTES];
+        size_t length = life_text(node, self->ordinal + 1, text);
+        storage_submit_replace(node->storage, node->dir, "life", text, length, NULL, NULL);
+    }
     node->runtime->space = self->space;
     node->space_taken = true;
     cluster_publish(node);

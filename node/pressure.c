@@ -17,10 +17,8 @@ static struct pressure *pressure_of(tr_actor *actor) {
     if (found != NULL) return found;
     struct pressure *made = mem_zalloc(1, sizeof *made);
     pthread_mutex_init(&made->mutex, NULL);
-    /* Release: whoever finds it finds it initialised. */
-    if (atomic_compare_exchange_strong_explicit(&actor->pressure, &found, made, memory_order_acq_rel,
-                                                memory_order_acquire))
-        return made;
+    /* Release: whoever finds it finds it initialised. Sequentially consistent: see is_over. */
+    if (atomic_compare_exchange_strong(&actor->pressure, &found, made)) return made;
     pthread_mutex_destroy(&made->mutex);
     mem_free(made);
     return found;
@@ -39,9 +37,15 @@ static void lock_both(tr_actor *a, tr_actor *b) {
     pthread_mutex_lock(&pressure_of(second)->mutex);
 }
 
+/* Under the target's lock: it has ended, so nobody will drain it. The end closes the mailbox and then looks for a pressure
+ * to end; whoever makes a pressure then looks at the mailbox. One of the two sees the other. */
+static bool is_over(tr_actor *target, struct pressure *pressure) {
+    return pressure->ended || mailbox_is_closed(&target->box);
+}
+
 /* Under the target's lock: is it overloaded, or has it just become so? */
 static bool overloaded_now(tr_actor *target, struct pressure *pressure) {
-    if (pressure->ended || atomic_load_explicit(&target->holding, memory_order_relaxed)) return false;
+    if (is_over(target, pressure) || atomic_load_explicit(&target->holding, memory_order_relaxed)) return false;
     if (mailbox_count(&target->box) > target->limits->high) atomic_store(&target->overloaded, true);
     return atomic_load_explicit(&target->overloaded, memory_order_relaxed);
 }
@@ -50,12 +54,21 @@ static void mute(struct waiters *waiters, tr_actor *sender) {
     if (map_pid_put(&waiters->actors, actor_pid(sender), &present) == NULL) atomic_fetch_add(&sender->mutes, 1);
 }
 
+/* After the target was marked, without its lock: it may have drained meanwhile and gone idle without seeing the mark, and
+ * then only the marker can free those muted. */
+static void look_again(tr_actor *target) {
+    /* With the owner's look at the mark after mailbox_rest: one of the two sides sees the other. */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&target->overloaded, memory_order_relaxed)) pressure_drained(target);
+}
+
 void pressure_pushed(tr_actor *target, tr_actor *sender, uint32_t count) {
     if (count <= target->limits->high) return;
     if (sender == NULL || sender == target) { /* marked, so that others are muted and the owner drains */
         pthread_mutex_lock(&pressure_of(target)->mutex);
         overloaded_now(target, pressure_of(target));
         pthread_mutex_unlock(&pressure_of(target)->mutex);
+        look_again(target);
         return;
     }
     if (atomic_load_explicit(&sender->overloaded, memory_order_relaxed) &&
@@ -67,6 +80,7 @@ void pressure_pushed(tr_actor *target, tr_actor *sender, uint32_t count) {
         mute(&pressure_of(target)->waiters, sender);
     pthread_mutex_unlock(&pressure_of(target)->mutex);
     pthread_mutex_unlock(&pressure_of(sender)->mutex);
+    look_again(target);
 }
 
 void pressure_arrived(tr_actor *target, uint16_t origin, uint32_t count) {
@@ -77,7 +91,7 @@ void pressure_arrived(tr_actor *target, uint16_t origin, uint32_t count) {
     uintptr_t level = count >= target->limits->hard ? PRESSURE_LEVEL_REFUSE : PRESSURE_LEVEL_MUTE;
     pthread_mutex_lock(&pressure->mutex);
     bool told = false;
-    if (!pressure->ended && (overloaded_now(target, pressure) || level == PRESSURE_LEVEL_REFUSE)) {
+    if (!is_over(target, pressure) && (overloaded_now(target, pressure) || level == PRESSURE_LEVEL_REFUSE)) {
         uintptr_t before = (uintptr_t)map_u64_find(&pressure->waiters.origins, origin);
         if (before < level) {
             map_u64_put(&pressure->waiters.origins, origin, (void *)level);
@@ -88,6 +102,7 @@ void pressure_arrived(tr_actor *target, uint16_t origin, uint32_t count) {
     }
     if (told) runtime->router->pressure(runtime->router_context, origin, actor_pid(target), (unsigned)level);
     pthread_mutex_unlock(&pressure->mutex);
+    look_again(target);
 }
 
 enum pressure_level pressure_origin_level(tr_actor *target, uint16_t origin) {
@@ -103,13 +118,14 @@ bool pressure_admits_port(tr_actor *target, tr_pid port, bool refused) {
     if (!refused && !atomic_load_explicit(&target->overloaded, memory_order_relaxed)) return true;
     struct pressure *pressure = pressure_of(target);
     pthread_mutex_lock(&pressure->mutex);
-    bool full = refused && !pressure->ended && mailbox_count(&target->box) >= target->limits->hard;
+    bool full = refused && !is_over(target, pressure) && mailbox_count(&target->box) >= target->limits->hard;
     bool waits = full || overloaded_now(target, pressure);
     if (waits) {
         map_pid_put(&pressure->waiters.ports, port, &present);
         atomic_store(&target->overloaded, true); /* so that the owner looks, once it has drained */
     }
     pthread_mutex_unlock(&pressure->mutex);
+    if (waits) look_again(target);
     return !waits;
 }
 
@@ -144,10 +160,20 @@ static void open_gate(tr_actor *target, struct pressure *pressure) {
     free_waiters(target->runtime, &freed, actor_pid(target));
 }
 
+/* Below the low mark; an empty mailbox is, whatever the mark. */
+static bool is_low(const tr_actor *target) {
+    uint32_t count = mailbox_count(&target->box);
+    return count == 0 || count < target->limits->low;
+}
+
 void pressure_drained(tr_actor *target) {
-    if (mailbox_count(&target->box) >= target->limits->low) return;
+    if (!is_low(target)) return;
     struct pressure *pressure = pressure_of(target);
     pthread_mutex_lock(&pressure->mutex);
+    if (!is_low(target)) { /* filled again: it goes on muting */
+        pthread_mutex_unlock(&pressure->mutex);
+        return;
+    }
     open_gate(target, pressure);
 }
 
@@ -163,7 +189,7 @@ void pressure_unhold(tr_actor *target) {
 }
 
 void pressure_end(tr_actor *target) {
-    struct pressure *pressure = atomic_load_explicit(&target->pressure, memory_order_acquire);
+    struct pressure *pressure = atomic_load(&target->pressure); /* sequentially consistent: see is_over */
     if (pressure == NULL) return;
     pthread_mutex_lock(&pressure->mutex);
     pressure->ended = true;

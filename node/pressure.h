@@ -33,7 +33,8 @@ enum pressure_level pressure_origin_level(tr_actor *target, uint16_t origin);
  * send met the hard mark, so it waits even when the target mutes nobody because it holds. */
 bool pressure_admits_port(tr_actor *target, tr_pid port, bool refused);
 
-/* Owner, after each message while overloaded: frees those muted once below the low mark. */
+/* After each message while overloaded: frees those muted once below the low mark (or empty). The owner, and whoever finds that the
+ * owner has gone idle. */
 void pressure_drained(tr_actor *target);
 /* Owner: the actor begins to hold for a reply; it goes on. */
 void pressure_hold(tr_actor *target);

@@ -31,7 +31,7 @@ static void recorder_leave(struct recorder *recorder) {
 }
 
 static uint64_t remaining_ns(const struct timer *timer, uint64_t now_ns) {
-    return timer->message == NULL || timer->deadline_ns <= now_ns ? 0 : timer->deadline_ns - now_ns;
+    return timer->deadline_ns <= now_ns ? 0 : timer->deadline_ns - now_ns; /* fired ones are past */
 }
 
 static void record_timers(part_chunk *chunk, struct actor_extra *extra, uint64_t now_ns) {
@@ -156,9 +156,8 @@ bool recording_message(struct producer *producer, const tr_message *item, uint64
 
 void recording_dead_letter(struct producer *producer, const tr_message *item, const char *reason) {
     uint64_t epoch = runtime_epoch(producer->runtime);
-    if (message_in_channel(item) && item->colour < epoch &&
-        recording_message(producer, item, epoch, reason))
-        return;
+    if (message_in_channel(item) && item->colour < epoch) recording_message(producer, item, epoch, reason);
+    /* Also when it is recorded: a later snapshot finds it received, in the colour of this one. */
     if (item->origin != 0)
         tally_count(&producer->tally, TALLY_RECEIVED, item->origin, item->origin_session, epoch);
 }
@@ -255,12 +254,16 @@ static void token_visit(tr_actor *actor, uint64_t epoch) {
     (void)epoch;
     struct runtime *runtime = actor->runtime;
     atomic_fetch_add_explicit(&runtime->tokens_pending, 1, memory_order_relaxed);
-    if (!actor_signal(actor, SIGNAL_TOKEN))
+    /* One that still has the token of an aborted snapshot before it answers both at once. */
+    uint32_t before = atomic_fetch_or(&actor->signals, SIGNAL_TOKEN);
+    if ((before & (SIGNAL_DEAD | SIGNAL_TOKEN)) != 0)
         atomic_fetch_sub_explicit(&runtime->tokens_pending, 1, memory_order_acq_rel);
+    else
+        actor_wake(actor);
 }
 
 void recording_token_begin(struct runtime *runtime, struct recording_walk *walk) {
-    atomic_store(&runtime->tokens_pending, 0);
+    /* Not reset: tokens of an aborted snapshot are answered too, and counted then. */
     ports_turn(runtime, true);
     walk_begin(runtime, walk);
 }

@@ -195,7 +195,7 @@ static tr_status on_spawn_request(tr_actor *self, void *state, const tr_message 
     if (name == NULL) return TR_OK; /* the child answers when its init has run */
     struct name_claim claim = {.name = request->name, .pid = pid};
     struct spawn_claim context = {.request = token, .child = pid};
-    tr_ask_options options = {.timeout_ms = 15000, .context_record = &spawn_claim_record, .context = &context};
+    tr_ask_options options = {.timeout_ms = 20000, .context_record = &spawn_claim_record, .context = &context};
     status = tr_ask_record(self, self->runtime->namer, &options, &name_claim_record, &claim);
     mem_free(name);
     if (status == TR_OK) return TR_OK;
