@@ -199,11 +199,10 @@ static void on_send(struct oracle *oracle, struct machine *machine, const struct
     if (mail->sent) fail_mail(oracle, mail, "sent twice");
     mail->sent = true;
     if (mail->from->observed && mail->from->epoch != what->colour) fail_mail(oracle, mail, "I6: not of its sender's colour");
-    const struct life *home = map_u64_find(&oracle->lives, what->to.space);
-    if (home != NULL && home->machine != machine->index) {
-        struct peer *peer = peer_find(machine->node, oracle->sim->machines[home->machine].name);
-        mail->session = peer == NULL ? 0 : atomic_load(&peer->serial);
-    }
+    const struct runtime *runtime = machine->node->runtime;
+    const char *home = runtime->router->node_of(runtime->router_context, what->to.space);
+    struct peer *peer = home == NULL ? NULL : peer_find(machine->node, home);
+    if (peer != NULL) mail->session = atomic_load(&peer->serial);
     if (!mail->dead) {
         mail->open = true;
         oracle->open_count++;
@@ -213,6 +212,7 @@ static void on_send(struct oracle *oracle, struct machine *machine, const struct
         from->ledger -= load_amount(what->to);
 }
 
+/* What may overtake is left out, and what the node itself sends: its threads share one count. */
 static void check_order(struct oracle *oracle, const struct mail *mail) {
     if (mail->from->pid.slot == 0 || oracle_may_overtake(mail->record)) return;
     void *last = map_pid_put(&mail->from->last_serial, mail->to, (void *)(uintptr_t)mail->serial);

@@ -51,6 +51,12 @@ static const struct turn *turn_of(const struct cut *cut, const struct book *book
     return NULL;
 }
 
+static uint32_t session_of(const struct cut *cut, const struct life *from, unsigned to) {
+    for (size_t i = 0; i < from->start_count; i++)
+        if (from->starts[i].epoch == cut->epoch) return from->starts[i].sessions[to];
+    return 0;
+}
+
 /* ---- the parts ------------------------------------------------------------------------------- */
 
 static void read_actor(struct cut *cut, const part_reader *reader, const part_actor *actor, const struct life *life) {
@@ -81,7 +87,9 @@ static void read_message(struct cut *cut, const part_reader *reader, const part_
     mail->in_part = cut->epoch;
     mail->part_order = message->order;
     bool local = message->link.data == NULL;
-    if (local != (mail->from->life == life)) fail_cut(cut, mail, "I7: with a wrong link");
+    /* A message of a session that is over is of no channel any more: it stands there like a local one. */
+    bool of_session = mail->from->life != life && mail->session == session_of(cut, mail->from->life, life->machine);
+    if (local == of_session) fail_cut(cut, mail, "I7: with a wrong link");
     if (!local) {
         unsigned from = mail->from->life->machine;
         if (!text_is(message->link, oracle->sim->machines[from].name)) fail_cut(cut, mail, "I7: with a wrong link");
@@ -213,12 +221,6 @@ static int64_t check_mails(const struct cut *cut) {
 }
 
 /* ---- links ----------------------------------------------------------------------------------- */
-
-static uint32_t session_of(const struct cut *cut, const struct life *from, unsigned to) {
-    for (size_t i = 0; i < from->start_count; i++)
-        if (from->starts[i].epoch == cut->epoch) return from->starts[i].sessions[to];
-    return 0;
-}
 
 static void check_links(const struct cut *cut) {
     struct oracle *oracle = cut->oracle;

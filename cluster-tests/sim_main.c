@@ -41,7 +41,7 @@ struct totals {
 struct options {
     const char *program;
     uint64_t first, seeds, seed, jobs;
-    bool one, verbose;
+    bool one, verbose, hashes;
 };
 
 /* ---- one seed -------------------------------------------------------------------------------- */
@@ -98,8 +98,11 @@ static void start_job(struct job *job, int notify) {
     fflush(stdout);
     job->report.violation[0] = '\0';
     job->running = true;
-    job->pid = fork();
-    if (job->pid != 0) return;
+    pid_t pid = fork();
+    if (pid != 0) { /* the parent alone: what a job knows is shared with the child */
+        job->pid = pid;
+        return;
+    }
     if (freopen(job->stderr_path, "w", stderr) == NULL) _exit(1);
     run_child(job, notify);
     exit(0);
@@ -153,12 +156,14 @@ static void show_progress(const struct totals *totals, uint64_t seeds) {
 }
 
 /* Takes the reports that have come; false at the end of all children. */
-static bool take_report(int source, struct totals *totals) {
+static bool take_report(const struct options *options, int source, struct totals *totals) {
     struct simulator_report report;
     ssize_t got = read(source, &report, sizeof report); /* written in one piece: it fits PIPE_BUF */
     if (got < 0 && errno == EINTR) return true;
     if (got != (ssize_t)sizeof report) return false;
     add_report(totals, &report);
+    if (options->hashes)
+        printf("seed %" PRIu64 ": hash %016" PRIx64 "%016" PRIx64 "\n", report.seed, report.hash[0], report.hash[1]);
     return true;
 }
 
@@ -213,7 +218,7 @@ static int run_many(const struct options *options) {
             FD_SET(ends[0], &set);
             struct timeval none = {0, 0};
             waiting = select(ends[0] + 1, &set, NULL, NULL, &none);
-            if (waiting <= 0 || !take_report(ends[0], &totals)) break;
+            if (waiting <= 0 || !take_report(options, ends[0], &totals)) break;
         }
         show_progress(&totals, options->seeds);
     }
@@ -240,7 +245,7 @@ static bool parse_number(const char *text, uint64_t *number_out) {
 }
 
 static int usage(const char *program) {
-    fprintf(stderr, "usage: %s --first N --seeds M [--jobs J] | --seed N [--verbose]\n", program);
+    fprintf(stderr, "usage: %s --first N --seeds M [--jobs J] [--hashes] | --seed N [--verbose]\n", program);
     return 2;
 }
 
@@ -248,7 +253,8 @@ int main(int argc, char **argv) {
     static const struct option longs[] = {
         {"first", required_argument, NULL, 'f'}, {"seeds", required_argument, NULL, 'n'},
         {"seed", required_argument, NULL, 's'},  {"jobs", required_argument, NULL, 'j'},
-        {"verbose", no_argument, NULL, 'v'},     {NULL, 0, NULL, 0}};
+        {"verbose", no_argument, NULL, 'v'},     {"hashes", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0}};
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct options options = {.program = argv[0], .first = 1, .seeds = 500, .jobs = cores < 1 ? 1 : (uint64_t)cores};
     int option;
@@ -259,6 +265,7 @@ int main(int argc, char **argv) {
                           : option == 'j' ? &options.jobs
                                           : NULL;
         if (option == 'v') options.verbose = true;
+        else if (option == 'h') options.hashes = true;
         else if (place == NULL || !parse_number(optarg, place)) return usage(argv[0]);
         if (option == 's') options.one = true;
     }

@@ -76,7 +76,7 @@ static unsigned collect(struct sim *sim, struct choice *choices) {
         for (unsigned w = 0; w < machine->workers; w++)
             if (may_run(sim, &machine->worker[w]) && worker_has_work(machine->node->runtime->workers[w], true))
                 choices[count++] = (struct choice){CHOICE_WORKER, i, w};
-        if (may_run(sim, &machine->port_unit) && machine->port_due_ns <= sim->now_ns)
+        if (may_run(sim, &machine->port_unit) && !machine->core.busy && machine->port_due_ns <= sim->now_ns)
             choices[count++] = (struct choice){CHOICE_PORT, i, 0};
     }
     return count;
@@ -257,6 +257,7 @@ static void run_phases(struct sim *sim) {
 void simulator_run(const struct simulator_options *options, struct simulator_report *report,
                    void (*failed)(struct simulator_report *report)) {
     memset(report, 0, sizeof *report);
+    report->seed = options->seed;
     struct sim *sim = mem_zalloc(1, sizeof *sim);
     sim->seed = options->seed;
     sim->verbose = options->verbose;

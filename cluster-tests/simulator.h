@@ -17,6 +17,7 @@ enum { SIMULATOR_TEXT_BYTES = 512 };
 
 /* What one run was; readable also when the run ended in the middle. */
 struct simulator_report {
+    uint64_t seed;
     uint64_t hash[2]; /* over every send, receive and record with its virtual time */
     uint64_t virtual_ns;
     uint64_t steps, nested_steps;

@@ -13,7 +13,10 @@
 #include "node/recording.h"
 #include "node/runtime.h"
 
-enum { BATCH = 100 }; /* messages of one turn, so that one busy actor starves nobody */
+enum {
+    BATCH = 100,       /* messages of one turn, and */
+    TURN_NS = 10000000 /* the time after which it ends, so that one busy actor starves nobody */
+};
 
 tr_pid actor_pid(const tr_actor *actor) {
     return (tr_pid){actor->runtime->space, actor->head.slot, actor->head.generation};
@@ -359,7 +362,7 @@ static bool actor_receive(struct worker *worker, tr_actor *actor, tr_message *it
 static bool has_come_up(tr_actor *actor, bool muted) {
     return atomic_load(&actor->signals) != 0 || (muted && atomic_load(&actor->mutes) == 0) ||
            actor_colour(actor) < runtime_epoch(actor->runtime) ||
-           (atomic_load(&actor->overloaded) && mailbox_count(&actor->box) == 0);
+           (atomic_load(&actor->overloaded) && pressure_is_low(actor));
 }
 
 /* Goes idle. True: the actor belongs to nobody now, or to somebody else. */
@@ -378,7 +381,8 @@ static bool actor_rest(struct worker *worker, tr_actor *actor) {
 
 void actor_run(struct worker *worker, tr_actor *actor) {
     actor->worker = worker;
-    for (int budget = BATCH; budget > 0; budget--) {
+    uint64_t until_ns = worker->looked_ns + TURN_NS;
+    for (int budget = BATCH; budget > 0 && worker->looked_ns < until_ns; budget--) {
         if (atomic_load_explicit(&actor->signals, memory_order_acquire) != 0 && actor_answer(worker, actor)) return;
         if (actor->phase == ACTOR_BORN && actor_begin(worker, actor)) return;
         tr_message *item = actor_next(actor);

@@ -69,6 +69,7 @@ static void op_changed(void *context, const struct member *member, enum member_s
              member_state_name(old_state), member->reason);
     struct peer *peer = self ? NULL : peer_obtain(node, member->name);
     if (peer != NULL) peer_admit(peer);
+    if (peer != NULL && member->state == MEMBER_LEFT) peer->left = member->incarnation == peer->incarnation;
     if (self && member->state == MEMBER_UP && !node->space_taken) node_host(node);
     cluster_publish(node);
     if (!self && was_up && !member_is_up(member))
@@ -197,9 +198,10 @@ static void router_progress(void *context) {
     node_wake(context);
 }
 
-static const char *router_origin_name(void *context, uint32_t origin) {
+static const char *router_origin_name(void *context, uint32_t origin, uint32_t session) {
     tr_node *node = context;
-    return node->peer_list[origin - 1]->name;
+    const struct peer *peer = node->peer_list[origin - 1];
+    return atomic_load_explicit(&peer->serial, memory_order_relaxed) == session ? peer->name : NULL;
 }
 
 static char *router_pid_text(void *context, tr_pid pid, char *out, size_t out_bytes) {

@@ -184,12 +184,6 @@ static json_t *behavior_names(struct runtime *runtime) {
     return names;
 }
 
-static json_t *field_names(const record_type *type) {
-    json_t *names = json_array();
-    for (uint32_t i = 0; i < type->field_count && i < 100; i++) json_array_append_new(names, json_string(type->fields[i].name));
-    return names;
-}
-
 /* What every actor of one spawn or spawn_many shares. */
 struct spawning {
     char *state; /* as JSON text; NULL: none */
@@ -226,7 +220,6 @@ static bool check_spawn(struct control_call *call, struct spawning *spawning) {
     }
     struct mailbox_limits limits;
     tr_status status = services_limits(runtime, &spawning->mailbox, &limits, &error);
-    json_t *candidates = NULL;
     json_t *state = json_object_get(call->args, "state");
     if (status == TR_OK && state != NULL && behavior->state == NULL)
         status = error_set(&error, TR_EDATA, "spawn it without --state", "behavior %s has no state", spawning->behavior);
@@ -235,10 +228,9 @@ static bool check_spawn(struct control_call *call, struct spawning *spawning) {
         record_pids pids = json_pids(runtime);
         status = record_from_json(behavior->state, state, &pids, NULL, &body, &error);
         mem_free(body);
-        if (status != TR_OK) candidates = field_names(behavior->state);
     }
     if (status == TR_OK) return true;
-    control_reply_error(call, &error, candidates);
+    control_reply_error(call, &error, NULL);
     return false;
 }
 
@@ -304,7 +296,9 @@ static tr_status spawn_outcome(struct control_call *call, const tr_message *repl
     const struct tr_spawned *spawned = tr_body(reply);
     *pid_out = spawned->pid;
     if (spawned->status == TR_OK) return TR_OK;
-    return error_set(error, (tr_status)spawned->status, NULL, "spawn of %s: %s", what, spawned->reason);
+    return error_set(error, (tr_status)spawned->status,
+                     spawned->status == TR_EEXIST ? "choose another name, or stop its holder: `troupe actor stop`" : NULL,
+                     "spawn of %s: %s", what, spawned->reason);
 }
 
 static void spawn_ended(struct control_call *call, const tr_message *reply) {

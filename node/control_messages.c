@@ -38,10 +38,7 @@ static const record_type *read_body(struct control_call *call) {
     record_pids pids = json_pids(call->node->runtime);
     void *body = NULL;
     if (record_from_json(type, json_object_get(call->args, "body"), &pids, NULL, &body, &error) != TR_OK) {
-        json_t *names = json_array();
-        for (uint32_t i = 0; i < type->field_count && i < 100; i++)
-            json_array_append_new(names, json_string(type->fields[i].name));
-        control_reply_error(call, &error, names);
+        control_reply_error(call, &error, NULL);
         return NULL;
     }
     call->state = body;

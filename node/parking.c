@@ -22,7 +22,7 @@ enum {
 struct parking {
     _Atomic uint32_t ticket;   /* grows with each wake-up; what sleepers wait on */
     _Atomic uint32_t asleep;   /* workers in futex wait */
-    _Atomic uint32_t watching; /* of those, the ones with a limit; and workers that look around */
+    _Atomic uint32_t watching; /* of those, the ones that soon look again; and workers that look around */
     _Atomic uint32_t looking;  /* workers that look around */
     _Atomic bool stopping;
     pthread_mutex_t mutex; /* for parking_drain alone */
@@ -53,7 +53,7 @@ void parking_notify(struct runtime *runtime, enum parking_event event) {
 }
 
 static bool others_busy(const struct runtime *runtime) {
-    return atomic_load(&runtime->parking->asleep) + 1 < runtime->worker_count;
+    return atomic_load(&runtime->parking->asleep) < runtime->worker_count; /* the caller counts as asleep */
 }
 
 static bool next_is_set(const struct worker *worker) {
@@ -61,14 +61,6 @@ static bool next_is_set(const struct worker *worker) {
     for (unsigned i = 0; i < runtime->worker_count; i++)
         if (atomic_load(&runtime->workers[i]->next) != NULL) return true;
     return false;
-}
-
-static uint64_t ticks_of_others(const struct worker *worker) {
-    const struct runtime *runtime = worker->producer.runtime;
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < runtime->worker_count; i++)
-        if (runtime->workers[i] != worker) sum += atomic_load_explicit(&runtime->workers[i]->ticks, memory_order_relaxed);
-    return sum;
 }
 
 /* How long a parked worker may sleep; UINT64_MAX when it need not watch. */
@@ -103,7 +95,7 @@ static void park(struct worker *worker) {
     atomic_fetch_add(&parking->asleep, 1);
     atomic_thread_fence(memory_order_seq_cst);
     uint64_t limit = sleep_limit(worker);
-    bool watch = limit != UINT64_MAX;
+    bool watch = limit <= WATCH_NS; /* who sleeps until a far timer covers nothing */
     if (watch) atomic_fetch_add(&parking->watching, 1);
     if (atomic_load(&parking->asleep) == worker->producer.runtime->worker_count) {
         pthread_mutex_lock(&parking->mutex);
@@ -120,7 +112,6 @@ static void park(struct worker *worker) {
 static void *worker_thread(void *argument) {
     struct worker *worker = argument;
     struct parking *parking = worker->producer.runtime->parking;
-    uint64_t seen = 0;
     reclaim_online(&worker->producer.reader);
     while (!atomic_load_explicit(&parking->stopping, memory_order_acquire)) {
         if (worker_step(worker, false)) continue;
@@ -130,11 +121,7 @@ static void *worker_thread(void *argument) {
         atomic_fetch_sub(&parking->watching, 1);
         atomic_fetch_sub(&parking->looking, 1);
         if (found) continue;
-        /* Nobody has moved on since the last look: what they were about to run next waits behind a long handler. */
-        uint64_t ticks = ticks_of_others(worker);
-        if (ticks == seen && worker_step(worker, true)) continue;
-        seen = ticks;
-        park(worker);
+        if (!worker_rescue(worker)) park(worker);
     }
     reclaim_offline(&worker->producer.reader);
     return NULL;

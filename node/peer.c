@@ -313,6 +313,11 @@ uint64_t peers_pump(tr_node *node, uint64_t now_ns) {
         if (peer->link == NULL) continue;
         if (link_deadline(peer->link) <= now_ns) link_tick(peer->link, now_ns);
         pump(peer, now_ns);
+        if (peer->left) { /* what still waits for it becomes dead letters now, not behind some later cut */
+            peer->left = false;
+            link_close(peer->link, LINK_END_DOWN, "it has left the cluster", now_ns);
+            pump(peer, now_ns);
+        }
         uint64_t next = link_deadline(peer->link);
         if (next < deadline) deadline = next;
     }
@@ -421,11 +426,12 @@ static enum link_filing on_deliver(void *user, struct link *link, const struct e
     return LINK_FILED;
 }
 
-/* The first HELLO tells whom a seed's endpoint belongs to. */
+/* The first HELLO tells whom a seed's endpoint belongs to. A peer of that name without a link (members have spoken of it)
+ * is replaced: two links to one node would end each other's sessions. */
 static void learn_name(struct peer *peer, const char *name) {
     if (peer->name[0] != '\0') return;
     snprintf(peer->name, sizeof peer->name, "%s", name);
-    map_text_put(&peer->node->peers, name, peer);
+    if (map_text_put(&peer->node->peers, name, peer) != NULL) cluster_publish(peer->node);
 }
 
 void peer_admit(struct peer *peer) {
@@ -601,14 +607,18 @@ static void ensure_link(struct peer *peer, const char *endpoint, uint64_t now_ns
     else link_open(peer->link, now_ns);
 }
 
-static struct peer *nameless_peer(tr_node *node, const char *endpoint) {
+static struct peer *peer_at(tr_node *node, const char *endpoint) {
     for (size_t i = 0; i < node->peer_count; i++) /* seeds: a handful, at the start */
         if (strcmp(node->peer_list[i]->endpoint, endpoint) == 0) return node->peer_list[i];
     return NULL;
 }
 
 void peer_dial(tr_node *node, const char *endpoint, const char *name) {
-    struct peer *peer = name[0] == '\0' ? nameless_peer(node, endpoint) : peer_obtain(node, name);
+    struct peer *peer = name[0] == '\0' ? NULL : peer_obtain(node, name);
+    if (peer == NULL || peer->link == NULL) { /* a seed that is dialled at that endpoint already is that try */
+        struct peer *dialled = peer_at(node, endpoint);
+        if (dialled != NULL) peer = dialled;
+    }
     if (peer == NULL) peer = peer_new(node, "");
     ensure_link(peer, endpoint, environment_now_ns(node->world.environment));
 }
@@ -662,7 +672,7 @@ void peer_frame(tr_node *node, const char *user, const uint8_t *bytes, size_t si
         return;
     }
     struct peer *peer = peer_find(node, name);
-    if (peer == NULL) peer = meet(node, name, bytes, size, now_ns);
+    if (peer == NULL || peer->link == NULL) peer = meet(node, name, bytes, size, now_ns);
     else if (peek.type == FRAME_HELLO) follow(peer, bytes, size, now_ns);
     if (peer == NULL || peer->link == NULL) return;
     link_frame(peer->link, bytes, size, now_ns);

@@ -14,8 +14,17 @@
 #include "node/recording.h"
 #include "node/services.h"
 
+/* What slots.h finds: one life of a port. It stays what it is until nobody can hold it any more, while the port goes on to
+ * its next user. */
+struct port_life {
+    struct slot_head head; /* first */
+    tr_port *port;
+    struct reclaim_item reclaim;
+};
+
 struct tr_port {
-    struct slot_head head; /* first: what slots.h finds */
+    struct port_life *life; /* NULL: closed */
+    tr_pid pid;             /* of the present or last life */
     list_node node;        /* in runtime.ports; stays there when the port is closed and waits for another user */
     struct producer *producer;
     struct runtime *runtime;
@@ -31,19 +40,24 @@ struct tr_port {
     struct message_list mail;
     uint32_t mail_count;
     map_u64 asks; /* serials whose replies are awaited */
+    struct waiters waiters; /* other ports that wait for room here */
     port_notify *notify;
     void *notify_context;
-    struct reclaim_item reclaim;
 };
 
 static char awaited;
 
 static tr_port *port_of(struct slot_head *head) {
-    return (tr_port *)(void *)head;
+    return ((struct port_life *)(void *)head)->port;
+}
+
+/* Under the port's lock: it is still in the life that was found. */
+static bool lives(const tr_port *port, const struct slot_head *head) {
+    return port->life != NULL && &port->life->head == head;
 }
 
 tr_pid tr_port_pid(const tr_port *port) {
-    return (tr_pid){port->runtime->space, port->head.slot, port->head.generation};
+    return port->pid;
 }
 
 /* ---- acts ------------------------------------------------------------------------------------ */
@@ -111,6 +125,8 @@ void ports_turn(struct runtime *runtime, bool token) {
         if (token) atomic_fetch_add_explicit(&runtime->tokens_pending, 1, memory_order_relaxed);
         pthread_mutex_lock(&port->mutex);
         bool busy = port->busy;
+        if (token && port->token_due) /* that of an aborted snapshot, answered together */
+            atomic_fetch_sub_explicit(&runtime->tokens_pending, 1, memory_order_acq_rel);
         port->turn_due = true;
         port->token_due = port->token_due || token;
         port->busy = true;
@@ -145,34 +161,57 @@ static tr_port *port_obtain(struct runtime *runtime) {
     producer_init(made->producer, runtime, NULL);
     pthread_mutex_init(&made->mutex, NULL);
     condition_init(&made->changed);
+    /* Under the lock of the sweep and of the census: they find the port with its colour counted, or it finds E moved. */
     pthread_mutex_lock(&runtime->mutex);
-    list_push_back(&runtime->ports, &made->node);
-    pthread_mutex_unlock(&runtime->mutex);
-    /* Colour after the list: the sweep that moved E either finds this port or is seen by it. */
     made->colour = atomic_load(&runtime->epoch);
     tally_add(&made->producer->tally.born, made->colour);
+    list_push_back(&runtime->ports, &made->node);
+    pthread_mutex_unlock(&runtime->mutex);
     return made;
 }
 
 tr_status port_open(struct runtime *runtime, port_notify *notify, void *context, tr_port **port_out) {
     if (runtime->space == 0) return TR_EUNREACHABLE; /* the node is not up yet: it has no pids */
     tr_port *port = port_obtain(runtime);
+    port_enter(port);
+    struct port_life *life = mem_zalloc(1, sizeof *life);
+    life->port = port;
+    life->head = slots_take(&runtime->slots, &port->producer->slots);
+    life->head.kind = SLOT_PORT;
+    pthread_mutex_lock(&port->mutex);
     port->notify = notify;
     port->notify_context = context;
-    port_enter(port);
-    struct slot_head taken = slots_take(&runtime->slots, &port->producer->slots);
-    port->head = (struct slot_head){taken.slot, taken.generation, SLOT_PORT};
-    slots_put(&runtime->slots, &port->head);
+    port->has_room = false;
+    port->life = life;
+    port->pid = (tr_pid){runtime->space, life->head.slot, life->head.generation};
+    pthread_mutex_unlock(&port->mutex);
+    slots_put(&runtime->slots, &life->head);
     port_leave(port);
     *port_out = port;
     return TR_OK;
 }
 
+static void life_release(struct reclaim_item *item) {
+    struct port_life *life = container_of(item, struct port_life, reclaim);
+    mem_free(life);
+}
+
+/* Tells the ports that wait for room in this one to try again; whoever is busy. */
+static void free_waiting(tr_port *port) {
+    pthread_mutex_lock(&port->mutex);
+    struct waiters freed = port->waiters;
+    port->waiters = (struct waiters){0};
+    pthread_mutex_unlock(&port->mutex);
+    pressure_free_waiters(port->runtime, &freed);
+}
+
 void tr_port_close(tr_port *port) {
     if (port == NULL) return;
     port_enter(port);
-    slots_remove(&port->runtime->slots, &port->head, &port->producer->slots);
+    struct port_life *life = port->life;
+    slots_remove(&port->runtime->slots, &life->head, &port->producer->slots);
     pthread_mutex_lock(&port->mutex);
+    port->life = NULL;
     struct message_list mail = port->mail;
     port->mail = (struct message_list){0};
     port->mail_count = 0;
@@ -182,6 +221,8 @@ void tr_port_close(tr_port *port) {
     pthread_mutex_unlock(&port->mutex);
     for (tr_message *item; (item = message_list_pop(&mail)) != NULL;)
         deadletter_drop(port->producer, NULL, &item, DEADLETTER_ENDED);
+    free_waiting(port);
+    reclaim_retire(&port->producer->reader, &life->reclaim, life_release);
     port_leave(port);
 }
 
@@ -191,6 +232,8 @@ void ports_free(struct runtime *runtime) {
         tr_port *port = container_of(node, tr_port, node);
         for (tr_message *item; (item = message_list_pop(&port->mail)) != NULL;) message_free(item);
         map_u64_fini(&port->asks);
+        waiters_fini(&port->waiters);
+        mem_free(port->life);
         producer_fini(port->producer);
         mem_free(port->producer);
         pthread_cond_destroy(&port->changed);
@@ -206,7 +249,7 @@ tr_status port_deliver(struct slot_head *head, struct producer *producer, tr_act
     tr_message *item = *delivered;
     enum deadletter_reason dead = DEADLETTER_REASONS;
     pthread_mutex_lock(&port->mutex);
-    if (!port->open || port->head.generation != item->to.generation) {
+    if (!lives(port, head)) {
         dead = DEADLETTER_ENDED;
     } else if ((item->flags & MESSAGE_REPLY) != 0 && map_u64_remove(&port->asks, item->reference) == NULL) {
         dead = DEADLETTER_LATE_REPLY;
@@ -231,9 +274,10 @@ void port_room(struct slot_head *head) {
     if (head->kind != SLOT_PORT) return;
     tr_port *port = port_of(head);
     pthread_mutex_lock(&port->mutex);
-    port->has_room = true;
+    bool present = lives(port, head);
+    port->has_room = port->has_room || present;
     pthread_cond_broadcast(&port->changed);
-    port_notify *notify = port->notify;
+    port_notify *notify = present ? port->notify : NULL;
     void *context = port->notify_context;
     pthread_mutex_unlock(&port->mutex);
     if (notify != NULL) notify(context);
@@ -300,7 +344,9 @@ static tr_message *take_if(tr_port *port, bool (*wanted)(const tr_message *item,
         item->next = NULL;
         port->mail_count--;
     }
+    bool room = port->mail_count < port->runtime->limits.hard && map_pid_count(&port->waiters.ports) > 0;
     pthread_mutex_unlock(&port->mutex);
+    if (room) free_waiting(port);
     if (item != NULL) {
         runtime_observe_message(port->runtime, OBSERVE_RECEIVE, item, port->colour, NULL);
         record_mail(port, item, item);
@@ -337,15 +383,30 @@ static bool wait_room(tr_port *port, const struct timespec *deadline) {
     return room;
 }
 
+/* Whether a port has room for another whose last message it refused; else that one is noted. */
+static bool port_has_room(struct slot_head *head, tr_pid asking) {
+    tr_port *port = port_of(head);
+    pthread_mutex_lock(&port->mutex);
+    bool full = lives(port, head) && port->mail_count >= port->runtime->limits.hard;
+    if (full) map_pid_put(&port->waiters.ports, asking, &awaited);
+    pthread_mutex_unlock(&port->mutex);
+    return !full;
+}
+
 bool port_admits(tr_port *port, tr_pid to, bool refused) {
     struct runtime *runtime = port->runtime;
-    if (to.space != runtime->space)
-        return runtime->router->admits_port(runtime->router_context, to, tr_port_pid(port), refused);
-    reclaim_online(&port->producer->reader);
-    struct slot_head *head = runtime_find(runtime, to);
-    bool admitted = head == NULL || head->kind != SLOT_ACTOR ||
-                    pressure_admits_port((tr_actor *)(void *)head, tr_port_pid(port), refused);
-    reclaim_offline(&port->producer->reader);
+    bool admitted = true;
+    port_enter(port); /* busy, so that no turn ends its reclaim section meanwhile */
+    if (to.space != runtime->space) {
+        admitted = runtime->router->admits_port(runtime->router_context, to, port->pid, refused);
+    } else {
+        struct slot_head *head = runtime_find(runtime, to);
+        if (head != NULL && head->kind == SLOT_ACTOR)
+            admitted = pressure_admits_port((tr_actor *)(void *)head, port->pid, refused);
+        else if (head != NULL && refused)
+            admitted = port_has_room(head, port->pid);
+    }
+    port_leave(port);
     return admitted;
 }
 
@@ -467,9 +528,9 @@ tr_status tr_port_spawn(tr_port *port, const char *behavior, const tr_record *st
     struct buffer state;
     buffer_init(&state);
     tr_pid service;
-    reclaim_online(&port->producer->reader);
+    port_enter(port);
     tr_status status = services_request(runtime, behavior, state_record, options, &request, &state, &service, error);
-    reclaim_offline(&port->producer->reader);
+    port_leave(port);
     tr_message *reply = NULL;
     if (status == TR_OK) {
         status = tr_port_ask_record(port, service, timeout_ms, &reply, &spawn_request_record, &request);

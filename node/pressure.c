@@ -160,17 +160,16 @@ static void open_gate(tr_actor *target, struct pressure *pressure) {
     free_waiters(target->runtime, &freed, actor_pid(target));
 }
 
-/* Below the low mark; an empty mailbox is, whatever the mark. */
-static bool is_low(const tr_actor *target) {
+bool pressure_is_low(const tr_actor *target) {
     uint32_t count = mailbox_count(&target->box);
     return count == 0 || count < target->limits->low;
 }
 
 void pressure_drained(tr_actor *target) {
-    if (!is_low(target)) return;
+    if (!pressure_is_low(target)) return;
     struct pressure *pressure = pressure_of(target);
     pthread_mutex_lock(&pressure->mutex);
-    if (!is_low(target)) { /* filled again: it goes on muting */
+    if (!pressure_is_low(target)) { /* filled again: it goes on muting */
         pthread_mutex_unlock(&pressure->mutex);
         return;
     }

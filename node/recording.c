@@ -133,7 +133,8 @@ static void encode_message(struct producer *producer, part_chunk *chunk, const t
         .reason = part_text(reason),
         .record = item->type == NULL ? 0 : item->type->id};
     if (item->origin != 0)
-        part.link = part_text(runtime->router->origin_name(runtime->router_context, item->origin));
+        part.link = part_text(
+            runtime->router->origin_name(runtime->router_context, item->origin, item->origin_session));
     part_begin_message(chunk, runtime->space, &part);
     if (item->type == NULL)
         part_put_nil(chunk);

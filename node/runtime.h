@@ -62,6 +62,8 @@ struct worker {
     struct timers timers;
     _Atomic uint64_t ticks; /* messages handled: tells a thief whether this worker moves on */
     uint64_t looked_ns;     /* coarse time when the last handler ended, or the step began */
+    uint64_t rescued_ns;    /* when it last looked for workers that are stuck in a handler */
+    uint64_t *seen_ticks;   /* the others' ticks then, by index */
 };
 
 /* Where messages for other spaces go; NULL ops: nowhere. */
@@ -74,8 +76,9 @@ struct router_ops {
     void (*pressure)(void *context, uint32_t origin, tr_pid pid, unsigned level);
     /* Something the core waits for may have come about (an actor has turned, taken the token, ended). Any thread; cheap. */
     void (*progress)(void *context);
-    /* The name of the peer with that origin; lives as long as the node. Any thread. */
-    const char *(*origin_name)(void *context, uint32_t origin);
+    /* The name of the peer with that origin, which lives as long as the node; NULL when that session of it is over. Any
+     * thread. */
+    const char *(*origin_name)(void *context, uint32_t origin, uint32_t session);
     /* Writes a pid as people read it. Any thread within a reclaim section. */
     char *(*pid_text)(void *context, tr_pid pid, char *out, size_t out_bytes);
     bool (*pid_parse)(void *context, const char *text, tr_pid *pid_out);

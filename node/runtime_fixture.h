@@ -14,6 +14,7 @@
 #include <troupe.h>
 
 #include "node/base/check.h"
+#include "node/base/condition.h"
 #include "node/port.h"
 #include "node/post.h"
 #include "node/pressure.h"
@@ -76,8 +77,12 @@ static inline void fixture_pressure(void *context, uint32_t origin, tr_pid pid, 
     fixture->notes[fixture->note_count++] = (struct pressure_note){origin, pid, level};
 }
 
-static inline const char *fixture_origin_name(void *context, uint32_t origin) {
-    (void)context, (void)origin;
+static inline void fixture_progress(void *context) {
+    (void)context;
+}
+
+static inline const char *fixture_origin_name(void *context, uint32_t origin, uint32_t session) {
+    (void)context, (void)origin, (void)session;
     return "far";
 }
 
@@ -113,6 +118,7 @@ static inline const char *fixture_member_at(void *context, size_t index) {
 static const struct router_ops fixture_router = {.post = fixture_post_far,
                                                  .admits_port = fixture_admits,
                                                  .pressure = fixture_pressure,
+                                                 .progress = fixture_progress,
                                                  .origin_name = fixture_origin_name,
                                                  .pid_text = fixture_pid_text,
                                                  .pid_parse = fixture_pid_parse,
@@ -253,6 +259,24 @@ static inline tr_pid fixture_spawn(struct fixture *fixture, const tr_behavior *b
                                 .colour = runtime_epoch(runtime)};
     check(actor_spawn(runtime->workers[0], &birth, &made) == TR_OK);
     return actor_pid(made);
+}
+
+/* Real time: looks once a millisecond whether `done`; false after `timeout_ms`. */
+static inline bool fixture_await(bool (*done)(void *context), void *context, unsigned timeout_ms) {
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t never;
+    condition_init(&never);
+    bool over = done(context);
+    pthread_mutex_lock(&mutex);
+    for (unsigned i = 0; i < timeout_ms && !over; i++) {
+        struct timespec next = condition_deadline(1);
+        while (condition_wait(&never, &mutex, &next)) {
+        }
+        over = done(context);
+    }
+    pthread_mutex_unlock(&mutex);
+    pthread_cond_destroy(&never);
+    return over;
 }
 
 static inline uint64_t fixture_dead(struct fixture *fixture, enum deadletter_reason reason) {

@@ -8,7 +8,8 @@
 
 enum {
     NEXT_RUN_MAX = 64, /* times that `next` may overtake the queue */
-    FIRE_MAX = 64      /* timers of one step */
+    FIRE_MAX = 64,     /* timers of one step */
+    RESCUE_NS = 20000000 /* between two looks of a busy worker for others that are stuck */
 };
 
 void worker_init(struct worker *worker, struct runtime *runtime, unsigned index) {
@@ -17,9 +18,11 @@ void worker_init(struct worker *worker, struct runtime *runtime, unsigned index)
     producer_init(&worker->producer, runtime, worker);
     run_queue_init(&worker->queue);
     timers_init(&worker->timers);
+    worker->seen_ticks = mem_zalloc(runtime->worker_count, sizeof *worker->seen_ticks);
 }
 
 void worker_fini(struct worker *worker) {
+    mem_free(worker->seen_ticks);
     timers_fini(&worker->timers);
     run_queue_fini(&worker->queue);
     producer_fini(&worker->producer);
@@ -71,6 +74,26 @@ static tr_actor *steal(struct worker *worker, bool greedy) {
     return NULL;
 }
 
+bool worker_rescue(struct worker *worker) {
+    struct runtime *runtime = worker->producer.runtime;
+    bool rescued = false;
+    for (unsigned i = 1; i < runtime->worker_count; i++) {
+        struct worker *other = runtime->workers[(worker->index + i) % runtime->worker_count];
+        /* Relaxed: a hint; to take from a worker that does move on is harmless. */
+        uint64_t ticks = atomic_load_explicit(&other->ticks, memory_order_relaxed);
+        bool stuck = ticks == worker->seen_ticks[other->index];
+        worker->seen_ticks[other->index] = ticks;
+        if (!stuck) continue;
+        tr_actor *taken[] = {take_next(other), run_queue_steal(&other->queue, &worker->queue)};
+        for (int j = 0; j < 2; j++) {
+            if (taken[j] == NULL) continue;
+            run_queue_push(&worker->queue, taken[j]);
+            rescued = true;
+        }
+    }
+    return rescued;
+}
+
 /* Files the messages of due timers, this worker's first, then those of workers that may be busy. */
 static bool fire_timers(struct worker *worker) {
     struct runtime *runtime = worker->producer.runtime;
@@ -90,10 +113,16 @@ static bool fire_timers(struct worker *worker) {
 
 bool worker_step(struct worker *worker, bool greedy) {
     reclaim_quiesce(&worker->producer.reader);
+    if (worker->looked_ns - worker->rescued_ns >= RESCUE_NS) {
+        worker->rescued_ns = worker->looked_ns;
+        worker_rescue(worker);
+    }
     bool fired = fire_timers(worker);
     tr_actor *runnable = pick_own(worker);
     if (runnable == NULL) runnable = steal(worker, greedy);
     if (runnable == NULL) return fired;
+    /* Whoever looked around and found this now goes to work, perhaps for long: somebody else must see to the rest. */
+    if (run_queue_count(&worker->queue) > 0) parking_notify(worker->producer.runtime, PARKING_QUEUED);
     worker->looked_ns = environment_coarse_ns(worker->producer.runtime->environment);
     actor_run(worker, runnable);
     return true;

@@ -22,6 +22,10 @@ bool worker_step(struct worker *worker, bool greedy);
 /* True when worker_step(worker, greedy) would find something. */
 bool worker_has_work(const struct worker *worker, bool greedy);
 
+/* Takes over what waits for workers that have handled nothing since this one last looked: it would wait behind a long handler.
+ * True when there was any; it is in this worker's queue now. */
+bool worker_rescue(struct worker *worker);
+
 /* The earliest deadline of any timer of the node. */
 uint64_t workers_next_ns(const struct runtime *runtime);
 

@@ -1,5 +1,6 @@
 #include "transport/link.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +25,8 @@ struct link *link_new(const struct link_options *options, uint64_t now) {
     if (self->window_messages == 0) self->window_messages = WINDOW_MESSAGES_DEFAULT;
     uint64_t one = (uint64_t)self->message_bytes_max + 2 * ENVELOPE_HEAD_BYTES_MAX;
     if (self->window_bytes < one) self->window_bytes = one;
+    if (self->window_bytes > WINDOW_BYTES_MAX) self->window_bytes = WINDOW_BYTES_MAX;
+    if (self->window_messages > WINDOW_MESSAGES_MAX) self->window_messages = WINDOW_MESSAGES_MAX;
     if (options->peer != NULL) snprintf(link->peer.name, sizeof link->peer.name, "%s", options->peer);
     link->peer.incarnation = options->peer_incarnation;
     check(options->token != 0);
@@ -78,18 +81,17 @@ static void ping(struct link *link, const struct frame_header *header, uint64_t 
     struct link_liveness *liveness = &link->liveness;
     if (header->type == FRAME_PING) {
         liveness->pong_wanted = true;
-        liveness->pong[0] = number;
-    } else if (number == liveness->ping_number && number > liveness->pong_number) {
+        liveness->pong_answer = number;
+    } else if (number > liveness->pong_number && number <= liveness->ping_number) {
         liveness->pong_number = number;
-        link_sender_measure(link, now - liveness->pong[2]);
+        liveness->answered_at = now;
+        if (number == liveness->ping_number) link_sender_measure(link, now - liveness->ping_sent_at);
     }
 }
 
 /* A frame of the session that is up: its header, then its body. */
 static void session_frame(struct link *link, struct frame_header *header, uint64_t now) {
     uint64_t changes = link->changes;
-    if (link->state == LINK_UP) link_session_answered(link, now);
-    else link->liveness.answered_at = now; /* resuming: HELLO_ACK alone ends that, it names both links */
     /* Notices before credit (I3). */
     if (!link_pressure_take(link, header, now) || !link_sender_acknowledge(link, header, now)) {
         link_session_bad(link, "a header that acknowledges what was never sent", now);
@@ -119,11 +121,31 @@ static void stray_frame(struct link *link, const struct frame_header *header, ui
                          "this node does not hold that session");
 }
 
+static void other_version(struct link *link, const uint8_t *data, size_t bytes, uint64_t now) {
+    struct frame_peek peek;
+    char text[LINK_TEXT_ROOM];
+    if (frame_peek(data, bytes, &peek) != TR_OK) return; /* cannot be: the version was read */
+    snprintf(text, sizeof text, "node %.*s speaks version %" PRIu64 " of the protocol, node %s version %d",
+             (int)peek.source_bytes, peek.source, peek.version, link->self.name, FRAME_VERSION);
+    link_handshake_refuse(link, LINK_REFUSED_VERSION, text, now);
+}
+
+/* A frame that is not of the peer's present life, or not for this node's. */
+static void other_life(struct link *link, const struct frame_header *header, uint64_t now) {
+    bool meant = header->destination_incarnation == link->self.incarnation;
+    link->stats.old_incarnation_frames++;
+    if (header->type != FRAME_BYE) {
+        if (meant && link->handshake.refused == 0) link_handshake_ask_hello(link, now);
+    } else if (meant && !link->peer_known) {
+        link_session_bye(link, header, now); /* who refuses need not introduce itself */
+    }
+}
+
 void link_frame(struct link *link, const uint8_t *data, size_t bytes, uint64_t now) {
     struct frame_header header;
     tr_status status = frame_decode(data, bytes, &header);
     if (status == TR_ENOTSUP) {
-        link_handshake_refuse(link, LINK_REFUSED_VERSION, "the peer speaks another version of the protocol", now);
+        other_version(link, data, bytes, now);
         return;
     }
     if (status != TR_OK) {
@@ -139,8 +161,7 @@ void link_frame(struct link *link, const uint8_t *data, size_t bytes, uint64_t n
     }
     bool known = link->peer_known && header.source_incarnation == link->peer.incarnation;
     if (!known || header.destination_incarnation != link->self.incarnation) {
-        link->stats.old_incarnation_frames++;
-        if (header.destination_incarnation == link->self.incarnation) link_handshake_ask_hello(link, now);
+        other_life(link, &header, now);
         return;
     }
     link->stats.heard_ns = now;

@@ -23,10 +23,13 @@ void link_handshake_refuse(struct link *link, enum link_refusal reason, const ch
     struct link_handshake *handshake = &link->handshake;
     link->stats.refusals++;
     if (link->state == LINK_OPENING) {
-        handshake->hello_at = now + REFUSED_INTERVAL;
+        /* Counted from the last HELLO: a peer that goes on being refused must not keep this node silent. */
+        uint64_t at = handshake->hello_sent_at == 0 ? now : handshake->hello_sent_at + REFUSED_INTERVAL;
+        if (handshake->hello_at < at) handshake->hello_at = at;
         handshake->watchdog_at = now + WATCHDOG_INTERVAL + REFUSED_INTERVAL;
     }
-    if (handshake->refused == reason && now - handshake->refused_at < REFUSED_INTERVAL) return;
+    bool says_more = handshake->refused != reason && reason != LINK_REFUSED_BY_PEER;
+    if (handshake->refused != 0 && !says_more && now - handshake->refused_at < REFUSED_INTERVAL) return;
     handshake->refused = reason;
     handshake->refused_at = now;
     link->ops->refused(link->user, link, reason, text);
@@ -72,7 +75,8 @@ static bool admit(struct link *link, const struct frame_header *header, const st
 static bool read_hello(const struct frame_header *header, struct hello *hello_out) {
     if (hello_decode(header->body, header->body_bytes, hello_out) != TR_OK) return false;
     struct identity *peer = &hello_out->identity;
-    if (hello_out->token == 0 || header->session > SESSION_MAX || header->source_bytes >= sizeof peer->name) return false;
+    if (header->session > SESSION_MAX || header->source_bytes >= sizeof peer->name) return false;
+    if (memchr(header->source, '\0', header->source_bytes) != NULL) return false;
     memcpy(peer->name, header->source, header->source_bytes);
     peer->name[header->source_bytes] = '\0';
     peer->incarnation = header->source_incarnation;
@@ -85,12 +89,23 @@ static void begin_if_agreed(struct link *link, uint64_t now) {
     if (link->state == LINK_OPENING && handshake->heard_hello && handshake->heard_ack) link_session_begin(link, now);
 }
 
+/* One counter serves one link of the peer. A second one at the same counter may be a late HELLO of a link that is gone, yet
+ * had begun this session: then the next counter is proposed, and nobody can take the one's data for the other's. */
+static bool bind(struct link *link, uint64_t token, uint64_t now) {
+    struct link_handshake *handshake = &link->handshake;
+    if (handshake->bound != 0 && handshake->bound != token) {
+        link_session_seek(link, handshake->counter + 1, now);
+        return false;
+    }
+    handshake->bound = token;
+    return true;
+}
+
 /* Agrees to the counter proposed here and by the peer. */
 static void agree(struct link *link, const struct hello *hello, uint64_t now) {
     struct link_handshake *handshake = &link->handshake;
-    if (handshake->heard_hello && handshake->peer_token != hello->token) handshake->heard_ack = false; /* another link */
+    if (!bind(link, hello->token, now)) return;
     handshake->heard_hello = true;
-    handshake->peer_token = hello->token;
     handshake->ack_wanted = true;
     handshake->ack_answer = hello->token;
     if (hello->answer != link->token) link_handshake_ask_hello(link, now); /* it has not heard this link yet */
@@ -102,17 +117,15 @@ static void proposed(struct link *link, const struct frame_header *header, const
     struct link_handshake *handshake = &link->handshake;
     uint64_t counter = header->session;
     if (link_in_session(link)) {
-        if (counter == handshake->counter && hello->token == handshake->bound) { /* our acknowledgement was lost */
-            handshake->ack_wanted = true;
+        if (hello->token == handshake->bound && counter <= handshake->counter) {
+            if (counter < handshake->counter) return; /* late: a link's counter only grows */
+            handshake->ack_wanted = true;             /* our acknowledgement was lost */
             handshake->ack_answer = hello->token;
             return;
         }
-        if (counter < handshake->counter) { /* it remembers less: our HELLO tells it */
-            link_session_end(link, LINK_END_SUPERSEDED, "the peer opens a new session", LINK_OPENING, now);
-        } else {
-            link_session_end(link, LINK_END_SUPERSEDED, "the peer proposes a newer session", LINK_OPENING, now);
-        }
+        link_session_end(link, LINK_END_SUPERSEDED, "the peer proposes a new session", LINK_OPENING, now);
     }
+    if (handshake->leaving) return; /* a callback has closed for good */
     if (link->state == LINK_CLOSED) link_session_seek(link, handshake->counter + 1, now);
     if (counter > handshake->counter) link_session_seek(link, counter, now);
     if (counter == handshake->counter) agree(link, hello, now);
@@ -155,11 +168,11 @@ void link_handshake_hello(struct link *link, const struct frame_header *header, 
     bool same_life = link->peer_known && hello.identity.incarnation == link->peer.incarnation;
     if (!same_life) {
         link->handshake.heard_hello = link->handshake.heard_ack = false;
-        link->handshake.peer_token = 0;
+        link->handshake.bound = 0;
     }
     if (!link_in_session(link)) link->peer = hello.identity; /* in session it is borrowed by the user: endpoints stay */
     link->peer_known = true;
-    if (link->state == LINK_OPENING) link->handshake.watchdog_at = now + WATCHDOG_INTERVAL;
+    link->handshake.peer_token = hello.token;
     link->ops->peer_epoch(link->user, link, hello.epoch);
     if (hello.bound == 0) proposed(link, header, &hello, now);
     else asked_to_resume(link, header, &hello, now);
@@ -182,9 +195,8 @@ bool link_handshake_ack(struct link *link, const struct frame_header *header, ui
         return true;
     }
     if (link->state != LINK_OPENING) return false;
+    if (!bind(link, token, now)) return false;
     handshake->heard_ack = true;
-    handshake->ack_token = token;
-    if (handshake->heard_hello && handshake->peer_token != token) handshake->heard_hello = false;
     begin_if_agreed(link, now);
     return link_in_session(link);
 }

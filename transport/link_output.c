@@ -89,7 +89,7 @@ static bool put_control(struct link *link, struct buffer *frame, uint64_t now) {
         receiver->resend_wanted = false;
     } else if (liveness->pong_wanted) {
         start_in_session(link, frame, FRAME_PONG, now);
-        put_numbers(frame, liveness->pong, 1, false);
+        put_numbers(frame, &liveness->pong_answer, 1, false);
         liveness->pong_wanted = false;
     } else if (liveness->ping_wanted) {
         start_in_session(link, frame, FRAME_PING, now);
@@ -97,7 +97,7 @@ static bool put_control(struct link *link, struct buffer *frame, uint64_t now) {
         put_numbers(frame, &number, 1, false);
         liveness->ping_wanted = false;
         liveness->pinged_at = now;
-        liveness->pong[2] = now;
+        liveness->ping_sent_at = now;
     } else {
         return false;
     }

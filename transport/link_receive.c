@@ -4,7 +4,7 @@
 #include "transport/link_state.h"
 
 void link_receiver_start(struct link *link) {
-    link->receiver = (struct link_receiver){.ack_at = NEVER};
+    link->receiver = (struct link_receiver){.ack_at = NEVER, .ack_now = true}; /* the first credit */
 }
 
 /* What the peer may send from now on. */
@@ -55,6 +55,7 @@ static void gap(struct link *link, uint64_t now) {
     else if (receiver->resend_spacing < RESEND_SPACING_MAX) receiver->resend_spacing *= 2;
     receiver->resend_asked_at = now;
     receiver->resend_wanted = true;
+    link->stats.resends_asked++;
 }
 
 void link_receive_data(struct link *link, const struct frame_header *header, uint64_t now) {
@@ -84,13 +85,13 @@ void link_receive_data(struct link *link, const struct frame_header *header, uin
             gap(link, now);
             return;
         }
-        deliver(link, &envelope);
-        if (link->changes != changes) return; /* the callback ended the session */
-        if (receiver->delivered > receiver->granted + link->self.window_messages ||
-            receiver->delivered_bytes > receiver->granted_bytes + 2 * link->self.window_bytes) {
+        if (envelope.sequence > receiver->granted ||
+            receiver->delivered_bytes + envelope.wire_bytes > receiver->granted_bytes) {
             link_session_bad(link, "more than its credit allows", now);
             return;
         }
+        deliver(link, &envelope);
+        if (link->changes != changes) return; /* the callback ended the session */
         want_ack(link, now);
     }
 }

@@ -9,34 +9,51 @@ uint64_t link_sender_probe_delay(const struct link *link) {
     return delay < PROBE_MIN ? PROBE_MIN : delay > PROBE_MAX ? PROBE_MAX : delay;
 }
 
-void link_sender_start(struct link *link, uint64_t now) {
+void link_sender_start(struct link *link) {
     struct link_sender *sender = &link->sender;
     check(sender->first == NULL);
     *sender = (struct link_sender){.next_sequence = 1};
-    /* Until the peer says otherwise: what its HELLO promised. */
-    sender->credit_bytes = link->peer.window_bytes;
-    sender->credit_sequence = link->peer.window_messages;
+    /* No credit before the peer's first frame of the session, which brings its notices too (I3). */
     link->liveness.probe_at = NEVER;
     link->liveness.probe_delay = PROBE_MIN;
-    (void)now;
 }
 
-/* The message at the head of the queue may be sent now. */
-static bool may_send(const struct link_sender *sender) {
-    if (sender->next == NULL || sender->next_sequence > sender->credit_sequence) return false;
-    return sender->next_bytes + parcel_wire_bytes(sender->next, sender->next_sequence) <= sender->credit_bytes;
+/* Wire bytes of the parcel at the head of the queue; 0 when there is none or the credit forbids it. */
+static size_t sendable_bytes(const struct link_sender *sender) {
+    if (sender->next == NULL || sender->next_sequence > sender->credit_sequence) return 0;
+    size_t wire_bytes = parcel_wire_bytes(sender->next, sender->next_sequence);
+    return sender->next_bytes + wire_bytes <= sender->credit_bytes ? wire_bytes : 0;
 }
 
 bool link_sender_blocked(const struct link *link) {
-    return link->sender.next != NULL && !may_send(&link->sender);
+    return link->sender.next != NULL && sendable_bytes(&link->sender) == 0;
+}
+
+bool link_sender_waits(const struct link *link) {
+    return link->sender.acked < link->sender.sent_top || link_sender_blocked(link);
+}
+
+/* The parcel's body is more than the peer takes. */
+static bool too_big(const struct link *link, const struct parcel *item) {
+    if (item->bytes <= link->peer.message_bytes_max) return false;
+    struct envelope envelope;
+    parcel_read(item, &envelope);
+    return envelope.body_bytes > link->peer.message_bytes_max;
+}
+
+/* Starts the probe's clock when there is something that it would bring on. */
+static void arm_probe(struct link *link, uint64_t now) {
+    struct link_liveness *liveness = &link->liveness;
+    if (liveness->probe_at != NEVER || !link_sender_waits(link)) return;
+    liveness->probe_delay = link_sender_probe_delay(link);
+    liveness->probe_at = now + liveness->probe_delay;
 }
 
 tr_status link_send(struct link *link, struct parcel **parcel, uint64_t now) {
-    (void)now;
     struct link_sender *sender = &link->sender;
     struct parcel *item = *parcel;
     if (!link_in_session(link)) return TR_EUNREACHABLE;
-    if (item->bytes > link->peer.message_bytes_max + ENVELOPE_HEAD_BYTES_MAX) return TR_ETOOBIG;
+    if (too_big(link, item)) return TR_ETOOBIG;
     item->next = NULL;
     if (sender->last == NULL) sender->first = item;
     else sender->last->next = item;
@@ -45,6 +62,7 @@ tr_status link_send(struct link *link, struct parcel **parcel, uint64_t now) {
     sender->queued++;
     sender->queued_bytes += item->bytes;
     if (sender->queued_bytes >= link->queue_high_bytes) sender->high = true;
+    arm_probe(link, now);
     *parcel = NULL;
     return TR_OK;
 }
@@ -75,17 +93,14 @@ static uint8_t *frame_parcel(struct link *link, size_t wire_bytes, uint8_t *plac
 bool link_sender_fill(struct link *link, struct buffer *frame, uint64_t now) {
     struct link_sender *sender = &link->sender;
     bool any = false;
-    while (may_send(sender)) {
-        size_t wire_bytes = parcel_wire_bytes(sender->next, sender->next_sequence);
+    size_t wire_bytes;
+    while ((wire_bytes = sendable_bytes(sender)) > 0) {
         if (any && frame->bytes + wire_bytes > link->frame_bytes_max) break;
         uint8_t *place = buffer_reserve(frame, wire_bytes);
         frame->bytes += (size_t)(frame_parcel(link, wire_bytes, place, now) - place);
         any = true;
     }
-    if (any && link->liveness.probe_at == NEVER) {
-        link->liveness.probe_delay = link_sender_probe_delay(link);
-        link->liveness.probe_at = now + link->liveness.probe_delay;
-    }
+    arm_probe(link, now);
     if (sender->high && sender->queued_bytes <= link->queue_low_bytes) {
         sender->high = false;
         link->ops->writable(link->user, link);
@@ -94,7 +109,7 @@ bool link_sender_fill(struct link *link, struct buffer *frame, uint64_t now) {
 }
 
 bool link_sender_ready(const struct link *link) {
-    return link->state == LINK_UP && may_send(&link->sender);
+    return link->state == LINK_UP && sendable_bytes(&link->sender) > 0;
 }
 
 void link_sender_measure(struct link *link, uint64_t round_trip) {
@@ -130,12 +145,13 @@ bool link_sender_acknowledge(struct link *link, const struct frame_header *heade
             sender->sample_sequence = 0;
         }
         drop_acknowledged(sender, header->ack);
-        link->liveness.probe_delay = link_sender_probe_delay(link);
-        link->liveness.probe_at = sender->acked < sender->sent_top ? now + link->liveness.probe_delay : NEVER;
+        link->liveness.answered_at = now;
+        link->liveness.probe_at = NEVER;
     }
     /* Absolute limits that only grow: an old frame takes nothing back. */
     if (header->credit_bytes > sender->credit_bytes) sender->credit_bytes = header->credit_bytes;
     if (header->credit_sequence > sender->credit_sequence) sender->credit_sequence = header->credit_sequence;
+    arm_probe(link, now);
     return true;
 }
 

@@ -33,7 +33,8 @@ static void move(struct link *link, enum link_state next) {
 
 void link_session_seek(struct link *link, uint64_t counter, uint64_t now) {
     struct link_handshake *handshake = &link->handshake;
-    if (link->state != LINK_OPENING) handshake->watchdog_at = now + WATCHDOG_INTERVAL;
+    uint64_t soonest = now > handshake->quarantine_until ? now : handshake->quarantine_until;
+    if (link->state != LINK_OPENING) handshake->watchdog_at = soonest + WATCHDOG_INTERVAL;
     move(link, LINK_OPENING);
     handshake->counter = counter;
     handshake->heard_hello = false;
@@ -41,16 +42,17 @@ void link_session_seek(struct link *link, uint64_t counter, uint64_t now) {
     handshake->ack_wanted = false;
     handshake->bound = 0;
     handshake->leaving = false;
-    handshake->hello_at = now > handshake->quarantine_until ? now : handshake->quarantine_until;
+    handshake->hello_at = NEVER;
+    link_handshake_ask_hello(link, now);
 }
 
 void link_session_begin(struct link *link, uint64_t now) {
     struct link_handshake *handshake = &link->handshake;
     move(link, LINK_UP);
-    handshake->bound = handshake->ack_token;
+    handshake->refused = 0;
     handshake->hello_at = NEVER;
     handshake->watchdog_at = NEVER;
-    link_sender_start(link, now);
+    link_sender_start(link);
     link_receiver_start(link);
     link_pressure_start(link);
     link->liveness.answered_at = now;
@@ -61,6 +63,7 @@ void link_session_begin(struct link *link, uint64_t now) {
 
 void link_session_stop(struct link *link) {
     move(link, LINK_CLOSED);
+    link->handshake.ack_wanted = false;
     link->handshake.hello_at = NEVER;
     link->handshake.watchdog_at = NEVER;
 }
@@ -161,6 +164,8 @@ void link_session_bye(struct link *link, const struct frame_header *header, uint
     bool named = header->session == link->handshake.counter;
     if (link->state == LINK_OPENING && reason == LINK_END_REFUSED) {
         link_handshake_refuse(link, LINK_REFUSED_BY_PEER, text, now);
+    } else if (!link->peer_known) {
+        return; /* only a refusal may come from a peer that has not introduced itself */
     } else if (link->state == LINK_OPENING && named) {
         bye_to_proposal(link, reason, now);
     } else if (link_in_session(link) && named) {

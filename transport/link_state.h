@@ -39,7 +39,7 @@ enum {
 /* No peer can make a counter overflow. */
 #define SESSION_MAX (UINT64_C(1) << 48)
 /* What a peer may claim as its window at most; bounds what waits here for its acknowledgement (I5). */
-#define WINDOW_BYTES_MAX (UINT64_C(1) << 28)
+#define WINDOW_BYTES_MAX (UINT64_C(1) << 30)
 #define WINDOW_MESSAGES_MAX (UINT32_C(1) << 20)
 
 struct link_handshake {
@@ -48,13 +48,10 @@ struct link_handshake {
     bool leaving;         /* closed for good by this side */
     bool heard_hello;     /* opening: the peer proposes `counter` too, and was acknowledged */
     bool heard_ack;       /* opening: the peer has acknowledged `counter` to this very link */
-    uint64_t ack_token;   /* of the link that acknowledged */
-    uint64_t bound;       /* in session: the token of the peer's link */
+    uint64_t bound;       /* the token of the one link of the peer that uses `counter`; 0: none yet */
     uint64_t peer_token;  /* of the last HELLO; 0: none */
     uint64_t hello_at;
-    uint64_t hello_sent_at;
-    uint64_t hello_sent_counter;
-    uint64_t hello_sent_answer;
+    uint64_t hello_sent_at; /* 0: never */
     bool ack_wanted;
     uint64_t ack_answer;  /* the token that HELLO_ACK answers */
     uint64_t watchdog_at;
@@ -125,11 +122,12 @@ struct link_pressure {
 struct link_liveness {
     uint64_t answered_at;  /* the last sign that the peer hears this node */
     uint64_t pinged_at;
-    uint64_t ping_number;
+    uint64_t ping_number;  /* the last sent, and when */
+    uint64_t ping_sent_at;
     uint64_t pong_number;  /* the highest that came back */
     bool ping_wanted;
     bool pong_wanted;
-    uint64_t pong[3];      /* number, top, time of the PING to answer */
+    uint64_t pong_answer;  /* the number of the PING to answer */
     uint64_t probe_at;
     uint64_t probe_delay;
     uint64_t rtt;          /* smoothed; 0 unknown */
@@ -174,7 +172,7 @@ void link_handshake_ask_hello(struct link *link, uint64_t now); /* soon, but not
 void link_session_seek(struct link *link, uint64_t counter, uint64_t now); /* -> OPENING */
 void link_session_begin(struct link *link, uint64_t now);                  /* OPENING -> UP */
 void link_session_resume(struct link *link, uint64_t now);                 /* UP -> RESUMING */
-void link_session_answered(struct link *link, uint64_t now);               /* a sign; RESUMING -> UP */
+void link_session_answered(struct link *link, uint64_t now);               /* by HELLO_ACK; RESUMING -> UP */
 void link_session_stop(struct link *link); /* OPENING -> CLOSED */
 /* UP, RESUMING -> OPENING or CLOSED, then session_down. `text` is borrowed. */
 void link_session_end(struct link *link, enum link_end reason, const char *text, enum link_state next, uint64_t now);
@@ -184,13 +182,14 @@ void link_session_say_bye(struct link *link, uint64_t session, uint64_t incarnat
 void link_session_bye(struct link *link, const struct frame_header *header, uint64_t now);
 
 /* link_send.c */
-void link_sender_start(struct link *link, uint64_t now);
+void link_sender_start(struct link *link);
 /* Takes the acknowledgement and credit of a frame; false when the peer cannot have meant it. */
 bool link_sender_acknowledge(struct link *link, const struct frame_header *header, uint64_t now);
 /* Sends again from the first unacknowledged parcel on, unless that was done just now. */
 void link_sender_rewind(struct link *link, uint64_t now);
 void link_sender_measure(struct link *link, uint64_t round_trip);
 bool link_sender_blocked(const struct link *link); /* parcels wait for credit */
+bool link_sender_waits(const struct link *link);   /* the same, or for an acknowledgement */
 uint64_t link_sender_probe_delay(const struct link *link);
 
 /* Fills a DATA frame with what the credit allows and has gathered; false when nothing may be sent. */

@@ -29,6 +29,23 @@ uint64_t link_deadline(const struct link *link) {
     return at;
 }
 
+/* Nothing was acknowledged or granted for so long: it may be lost. Tries again, ever more rarely. */
+static void probe(struct link *link, uint64_t now) {
+    struct link_liveness *liveness = &link->liveness;
+    if (!link_sender_waits(link)) {
+        liveness->probe_at = NEVER;
+        return;
+    }
+    if (link->sender.acked < link->sender.sent_top) {
+        link->stats.timeouts++;
+        link_sender_rewind(link, now);
+    } else {
+        liveness->ping_wanted = true; /* its PONG repeats the credit */
+    }
+    liveness->probe_delay = liveness->probe_delay * 2 > PROBE_MAX ? PROBE_MAX : liveness->probe_delay * 2;
+    liveness->probe_at = now + liveness->probe_delay;
+}
+
 static void tick_session(struct link *link, uint64_t now) {
     struct link_liveness *liveness = &link->liveness;
     if (now - liveness->pinged_at >= PING_INTERVAL) {
@@ -40,12 +57,7 @@ static void tick_session(struct link *link, uint64_t now) {
         link_session_resume(link, now);
         return;
     }
-    if (liveness->probe_at > now) return;
-    /* Nothing was acknowledged for so long: send again, ever more rarely. */
-    link->stats.timeouts++;
-    link_sender_rewind(link, now);
-    liveness->probe_delay = liveness->probe_delay * 2 > PROBE_MAX ? PROBE_MAX : liveness->probe_delay * 2;
-    liveness->probe_at = now + liveness->probe_delay;
+    if (liveness->probe_at <= now) probe(link, now);
 }
 
 void link_tick(struct link *link, uint64_t now) {

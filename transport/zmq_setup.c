@@ -148,7 +148,7 @@ tr_status zmq_setup_bind(void *socket, const char *text, bool local_only,
     if (status != TR_OK) return status;
     if (local_only && !endpoint_is_local(&endpoint)) {
         return error_set(error, TR_EREFUSED,
-                         "listen on 127.0.0.1, or switch encryption on (security = curve)",
+                         "listen on 127.0.0.1, or switch encryption on (insecure = no)",
                          "will not listen on %s without keys: other machines could reach it", text);
     }
     if (endpoint.kind == ENDPOINT_IPC) {

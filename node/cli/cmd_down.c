@@ -15,7 +15,7 @@
 #include "node/cli/commands.h"
 
 /* How long one node may take before the next is asked as well. */
-enum { TURN_MS = 5000 };
+enum { TURN_MS = 500 };
 
 static const struct output_column columns[] = {
     {"NAME", "name", OUTPUT_VALUE}, {"STATE", "state", OUTPUT_STATE}, {0}};

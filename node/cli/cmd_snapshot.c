@@ -16,7 +16,7 @@
 #include "node/snapshot_sum.h"
 #include "node/snapshot_verify.h"
 
-enum { DIRECTORIES_MAX = 64, SHOW_ITEMS = 20 };
+enum { DIRECTORIES_MAX = 64, SHOW_ITEMS = 20, SHOW_LINKS = 12 };
 
 static const struct output_column list_columns[] = {{"ID", "id", OUTPUT_VALUE},
                                                     {"TIME", "time", OUTPUT_TIME},
@@ -60,12 +60,26 @@ static const struct output_column sum_columns[] = {{"TOTAL", "total", OUTPUT_VAL
                                                    {"IN FLIGHT", "in_flight", OUTPUT_VALUE},
                                                    {0}};
 
+/* All links of a small cluster; of a large one those that had messages in flight. */
+static json_t *links_worth_showing(json_t *links) {
+    if (json_array_size(links) <= SHOW_LINKS) return json_incref(links);
+    json_t *shown = json_array(), *link;
+    size_t index;
+    json_array_foreach(links, index, link) {
+        if (json_integer_value(json_object_get(link, "recorded")) > 0)
+            json_array_append(shown, link);
+    }
+    return shown;
+}
+
 static void print_summary(struct app *app, json_t *summary) {
     output_pairs(&app->output, summary, summary_pairs);
-    json_t *links = json_object_get(summary, "links");
-    if (json_array_size(links) == 0) return;
-    putchar('\n');
-    output_table(&app->output, links, link_columns);
+    json_t *links = links_worth_showing(json_object_get(summary, "links"));
+    if (json_array_size(links) > 0) {
+        putchar('\n');
+        output_table(&app->output, links, link_columns);
+    }
+    json_decref(links);
 }
 
 /* ---- create ---------------------------------------------------------------------------------- */

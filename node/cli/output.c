@@ -15,7 +15,7 @@
 #include "node/cli/duration.h"
 #include "node/cli/table.h"
 
-enum { CELL_BYTES = 64, KEY_BYTES = 64 };
+enum { CELL_BYTES = 64, KEY_BYTES = 64, EARLY_ROWS = 32 };
 
 static bool wants_color(const char *color, bool terminal) {
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
@@ -125,10 +125,17 @@ static char *cell_text(json_t *value, enum output_form form) {
     return mem_strdup("");
 }
 
-/* A column of numbers stands right; the first row tells. */
-static enum table_align align_of(json_t *row, const struct output_column *column) {
+/* A column of numbers stands right; the first of the early rows that has a value tells. */
+static enum table_align align_of(json_t *early, const struct output_column *column) {
+    size_t index;
+    json_t *row;
     if (column->form == OUTPUT_TIME) return TABLE_LEFT;
-    return json_is_number(value_at(row, column->key)) ? TABLE_RIGHT : TABLE_LEFT;
+    json_array_foreach(early, index, row) {
+        json_t *value = value_at(row, column->key);
+        if (value != NULL && !json_is_null(value))
+            return json_is_number(value) ? TABLE_RIGHT : TABLE_LEFT;
+    }
+    return TABLE_LEFT;
 }
 
 static void add_row(struct table *table, json_t *row, const struct output_column *columns) {
@@ -143,14 +150,17 @@ void output_rows(struct output *output, size_t count, output_row *row, void *con
                  const struct output_column *columns) {
     output_progress_end(output);
     struct table *table = table_new();
-    json_t *first = count == 0 ? NULL : row(context, 0);
+    json_t *early = json_array();
+    for (size_t i = 0; i < count && i < EARLY_ROWS; i++)
+        json_array_append_new(early, row(context, i));
     for (const struct output_column *at = columns; at->title != NULL; at++)
-        table_column(table, at->title, align_of(first, at));
+        table_column(table, at->title, align_of(early, at));
     for (size_t i = 0; i < count; i++) {
-        json_t *object = i == 0 ? first : row(context, i);
+        json_t *object = i < EARLY_ROWS ? json_incref(json_array_get(early, i)) : row(context, i);
         add_row(table, object, columns);
         json_decref(object);
     }
+    json_decref(early);
     table_print(table, stdout,
                 (output->headers ? TABLE_HEADERS : 0u) | (output->color_out ? TABLE_COLORS : 0u));
     table_free(table);

@@ -1,0 +1,196 @@
+#!/usr/bin/python3
+"""The bytes between nodes: a Python peer meets a node started without encryption.
+
+wire_peer.py speaks and checks what transport/PROTOCOL.md says. Here it opens a session, joins the
+cluster, exchanges messages with actors, and breaks every rule once: the session must end with a
+reason, the node go on.
+"""
+from harness import Cluster, equal, expect, run, test, until
+from wire_peer import (ACK, BYE, CONTROL, DATA, HELLO, HELLO_ACK, MEMBER, MESSAGE, PING, PONG, RECORD,
+                       RESEND, Frame, Peer, is_uint, pack)
+
+DEPOSIT = ['deposit', [['cents', 4, 1, None]]]
+TRANSFER = ['transfer', [['to', 16, 1, None], ['cents', 4, 1, None]]]
+GET = ['get', []]
+ASK, REPLY = 1, 2
+
+
+def types(peer):
+    return [frame.type for frame in peer.frames]
+
+
+def spawn_account(cluster, name, cents=0):
+    """Spawns an account on n1 and returns its slot and generation: a pid but for the space.
+    Before the peer joins: a name needs the word of every member."""
+    text = cluster.ok('spawn', 'account', '--name', name, '--on', 'n1', '--state',
+                      f'{{"cents": {cents}}}')['pid']
+    slot, generation = text.split('/')[1].split('.')
+    return [int(slot), int(generation)]
+
+
+def cents_of(cluster, name):
+    return cluster.ok('ask', name, 'get')['body']['cents']
+
+
+@test
+def example_frames_of_the_text_are_read_as_it_says():
+    ack = Frame(bytes.fromhex('9b 01 04 a2 6e 31 07 09 03 90 00 05 cd 10 00 45'))
+    equal((ack.type, ack.source, ack.source_incarnation, ack.destination_incarnation, ack.session,
+           ack.ack, ack.credit_bytes, ack.credit_sequence), (ACK, 'n1', 7, 9, 3, 5, 4096, 69), 'ACK')
+
+
+@test
+def handshake_has_all_fields_of_the_text():
+    with Cluster(1, insecure=True) as cluster, Peer(cluster['n1']) as peer:
+        peer.open()
+        node, hello = cluster.members()['n1'], peer.other
+        equal((hello['cluster'], hello['endpoint'], hello['control']),
+              ('test', cluster['n1'].endpoint, cluster['n1'].control), 'HELLO')
+        equal((hello['key'], hello['bound'], hello['generation']), (bytes(32), 0, 0), 'HELLO')
+        equal((hello['message_bytes'], hello['window_messages'], hello['window_bytes']),
+              (1 << 20, 65536, 4 << 20), 'limits')
+        equal(peer.other_incarnation, node['incarnation'], 'incarnation')
+        for frame in peer.frames:
+            if frame.type == HELLO:
+                equal((frame.notices, frame.notices_seen, frame.ack, frame.credit_bytes,
+                       frame.credit_sequence), ([], 0, 0, 0, 0), 'elements 6 to 10 of HELLO')
+        peer.until(lambda: PING in types(peer), 10, 'PING')
+        numbers = [frame.items[0] for frame in peer.frames if frame.type == PING]
+        equal(numbers, sorted(set(numbers)), 'PINGs grow')
+        granted = [frame for frame in peer.frames if frame.type in (DATA, ACK, PING)][-1]
+        expect(granted.credit_sequence >= 65536 and granted.credit_bytes >= 4 << 20, 'no credit')
+        peer.send(PING, 77)
+        peer.until(lambda: any(frame.type == PONG and frame.items == [77] for frame in peer.frames),
+                   10, 'PONG')
+        peer.until(lambda: any(one.kind == MEMBER for one in peer.envelopes), 10, 'a greeting')
+        equal(peer.envelopes[0].content()[:2], [1, 2], 'GREET of a node that is up')
+
+
+@test
+def messages_have_all_fields_of_the_text():
+    with Cluster(1, insecure=True) as cluster, Peer(cluster['n1']) as peer:
+        epoch = cluster.ok('snapshot', 'create')['epoch']
+        place = spawn_account(cluster, 'acc', 1000)
+        peer.open()
+        equal(peer.other['epoch'], epoch, 'E in HELLO')
+        peer.join()
+        to = [peer.space_of('n1'), *place]
+        until(lambda: (peer.until_quiet(0.05), cluster.members()['py']['state'])[1] == 'up', 20, 'py is up')
+        mine, trace = [peer.space, 5, 1], bytes(range(16))
+        peer.data(RECORD, TRANSFER, record=1)
+        peer.data(MESSAGE, [mine, 250], to=to, sender=mine, record=1, colour=epoch, trace=trace,
+                  message_id=1)
+        peer.until(lambda: any(one.kind == MESSAGE for one in peer.envelopes), 10, 'the deposit')
+        deposit = [one for one in peer.envelopes if one.kind == MESSAGE][0]
+        equal((deposit.to, deposit.sender, deposit.flags), (mine, to, 0), 'to, from, flags')
+        equal((deposit.trace, deposit.colour, deposit.reference), (trace, epoch, 0), 'trace, colour')
+        expect(is_uint(deposit.span) and deposit.message_id > 0, 'span, message id')
+        equal(peer.records[deposit.record], DEPOSIT, 'descriptor announced before')
+        equal(deposit.content(), [250], 'body')
+        peer.data(RECORD, GET, record=2)
+        peer.data(MESSAGE, [], to=to, sender=mine, record=2, colour=epoch, message_id=7, flags=ASK)
+        peer.until(lambda: any(one.flags & REPLY for one in peer.envelopes), 10, 'the reply')
+        reply = [one for one in peer.envelopes if one.flags & REPLY][0]
+        equal((reply.kind, reply.to, reply.sender, reply.reference, reply.flags),
+              (CONTROL, mine, to, 7, REPLY), 'the reply')
+        equal(peer.records[reply.record], ['balance', [['cents', 4, 1, None]]], 'its record')
+        equal(reply.content(), [750], 'its body')
+
+
+@test
+def numbers_decide_what_is_delivered():
+    with Cluster(1, insecure=True) as cluster, Peer(cluster['n1']) as peer:
+        place = spawn_account(cluster, 'acc')
+        peer.open().join()
+        to = [peer.space_of('n1'), *place]
+        peer.data(RECORD, DEPOSIT, record=3)
+        sender = [peer.space, 9, 1]
+        first = peer.envelope(MESSAGE, [1], to=to, sender=sender, record=3, message_id=1)
+        second = peer.envelope(MESSAGE, [10], to=to, sender=sender, record=3, message_id=2)
+        third = peer.envelope(MESSAGE, [100], to=to, sender=sender, record=3, message_id=3)
+        peer.send(DATA, first)
+        peer.send(DATA, first)  # twice: delivered once, acknowledged again
+        peer.send(DATA, third)  # too early: dropped, a resend asked for
+        peer.until(lambda: RESEND in types(peer), 10, 'RESEND')
+        resend = [frame for frame in peer.frames if frame.type == RESEND][0]
+        equal(resend.ack, first[1], 'ack of the RESEND')
+        equal(cents_of(cluster, 'acc'), 1, 'cents before the gap is closed')
+        extra = third + ['an element of a later version', [1, {'a': None}]]
+        peer.send(DATA, second, extra)
+        peer.until(lambda: peer.frames[-1].ack == third[1], 10, 'the ack')
+        until(lambda: cents_of(cluster, 'acc') == 111, 10, 'all deposits once')
+
+
+# ---- broken rules -------------------------------------------------------------------------------
+
+def broken_frames(peer):
+    """By what is wrong: the bytes to send in a session, the BYE's reason, a word of its text."""
+    far = [1 << 60, 3, 1]
+    good = peer.envelope(MESSAGE, [1], to=[1, 3, 1], sender=[peer.space, 1, 1],
+                         record=9, message_id=1)
+
+    def data(*items):
+        return peer.header(DATA) + pack(*items)
+
+    return {
+        'an envelope cut short': (data(good)[:-1], 6, 'envelope'),
+        'no envelope but text': (data('nonsense'), 6, 'envelope'),
+        'an unknown kind': (data([9, *good[1:]]), 6, 'envelope'),
+        'nobody as receiver': (data([*good[:2], [0, 0, 0], *good[3:]]), 6, 'envelope'),
+        'a slot over 32 bits': (data([*good[:2], [1, 1 << 32, 1], *good[3:]]), 6, 'envelope'),
+        'a huge array': (peer.header(DATA) + b'\xdd\xff\xff\xff\xff', 6, 'envelope'),
+        'a body over the limit': (data([*good[:11], bytes(5000)]), 6, 'size'),
+        'a record never announced': (data(good), None, ''),
+        'an ack of the future': (peer.header(ACK, ack=1 << 40), 6, 'never sent'),
+        'credit beyond any window': (peer.header(ACK, sequence=1 << 40), 6, 'header'),
+        'a PING without number': (peer.header(PING), 6, 'PING'),
+        'a PING with text': (peer.header(PING) + pack('1'), 6, 'PING'),
+        'notices out of order': (peer.header(ACK, notices=[[far, 1, 2], [far, 0, 2]]), 6, 'frame'),
+        'a negative number': (peer.header(ACK, ack=-1), 6, 'frame'),
+        'a header too short': (pack([1, ACK, peer.name, peer.incarnation]), 6, 'frame'),
+        'an unknown type': (peer.header(99), 6, 'frame'),
+        'a BYE without reason': (peer.header(BYE) + pack([]), 6, 'BYE'),
+        'snapshot nonsense': (data(peer.envelope(4, [99, 'x'], sequence=1)), None, ''),
+    }
+
+
+@test
+def each_broken_rule_ends_the_session_with_a_reason():
+    with Cluster(1, insecure=True, message_bytes_max=4096) as cluster:
+        pid = cluster['n1'].pid
+        with Peer(cluster['n1'], 'list') as peer:
+            names = list(broken_frames(peer.open()))
+        for number, name in enumerate(names):
+            with Peer(cluster['n1'], f'bad{number}') as peer:
+                peer.open()
+                peer.sent, peer.silent = 0, True
+                data, reason, word = broken_frames(peer)[name]
+                peer.push.send(data)
+                peer.until(lambda: peer.bye is not None, 10, f'BYE for {name}')
+                expect(reason in (None, peer.bye[0]) and word in peer.bye[1] and peer.bye[1],
+                       f'{name}: BYE {peer.bye}')
+        equal(cluster.members()['n1']['pid'], pid, 'process of the node')
+        print(f'  {len(names)} kinds of broken frames, each answered by BYE')
+
+
+@test
+def strangers_are_refused_by_name():
+    cases = {'cluster': ({'cluster': 'other'}, 'of cluster other'),
+             'generation': ({'generation': 3}, 'generation 3')}
+    with Cluster(1, insecure=True) as cluster:
+        for name, (hello, words) in cases.items():
+            with Peer(cluster['n1'], f'odd-{name}', **hello) as peer:
+                peer.say_hello()
+                peer.until(lambda: peer.bye, 20, f'BYE for another {name}')
+                expect(peer.bye[0] == 7 and words in peer.bye[1], peer.bye)
+        with Peer(cluster['n1'], 'again', incarnation=50) as peer:
+            peer.open()
+        with Peer(cluster['n1'], 'again', incarnation=49) as peer:
+            peer.say_hello()
+            until(lambda: 'incarnation 49' in cluster['n1'].log() or peer.step() or peer.say_hello(),
+                  20, 'the lower incarnation is refused')
+        cluster.ok('snapshot', 'create')
+
+
+if __name__ == '__main__':
+    run()

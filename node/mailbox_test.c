@@ -1,0 +1,127 @@
+/* mailbox_test.c - order, counts, marks, and the three ways a push can end. */
+#include "node/mailbox.h"
+
+#include <criterion/criterion.h>
+
+TestSuite(mailbox, .timeout = 30);
+
+static enum mailbox_push_result push(struct mailbox *box, uint64_t serial, uint32_t hard, uint32_t *count_out) {
+    tr_message *item = message_new(0);
+    item->serial = serial;
+    enum mailbox_push_result result = mailbox_push(box, &item, hard, count_out);
+    cr_assert_eq(item == NULL, result == MAILBOX_PUSHED || result == MAILBOX_WOKE);
+    message_free(item);
+    return result;
+}
+
+static void expect_serials(struct message_list *list, uint64_t first, uint64_t last) {
+    for (uint64_t serial = first; serial <= last; serial++) {
+        tr_message *item = message_list_pop(list);
+        cr_assert_not_null(item);
+        cr_assert_eq(item->serial, serial);
+        message_free(item);
+    }
+    cr_assert_null(message_list_pop(list));
+}
+
+Test(mailbox, takes_come_in_the_order_of_pushes_also_over_two_takes) {
+    struct mailbox box;
+    struct message_list list = {0};
+    uint32_t count;
+    mailbox_init(&box);
+    for (uint64_t i = 1; i <= 3; i++) push(&box, i, UINT32_MAX, &count);
+    cr_assert_eq(mailbox_take(&box, &list), 3);
+    for (uint64_t i = 4; i <= 5; i++) push(&box, i, UINT32_MAX, &count);
+    cr_assert_eq(mailbox_take(&box, &list), 2);
+    expect_serials(&list, 1, 5);
+}
+
+Test(mailbox, a_new_one_is_scheduled_and_only_an_idle_one_wakes) {
+    struct mailbox box;
+    struct message_list list = {0};
+    uint32_t count;
+    mailbox_init(&box);
+    cr_assert_eq(push(&box, 1, 9, &count), MAILBOX_PUSHED);
+    cr_assert_not(mailbox_rest(&box), "something waits");
+    mailbox_take(&box, &list);
+    cr_assert(mailbox_rest(&box));
+    cr_assert_eq(push(&box, 2, 9, &count), MAILBOX_WOKE);
+    cr_assert_eq(push(&box, 3, 9, &count), MAILBOX_PUSHED);
+    mailbox_take(&box, &list);
+    expect_serials(&list, 1, 3);
+}
+
+Test(mailbox, wake_takes_an_idle_one_once) {
+    struct mailbox box;
+    mailbox_init(&box);
+    cr_assert_not(mailbox_wake(&box), "scheduled already");
+    cr_assert(mailbox_rest(&box));
+    cr_assert(mailbox_wake(&box));
+    cr_assert_not(mailbox_wake(&box));
+}
+
+Test(mailbox, counts_what_waits_in_the_word_and_in_the_owners_list) {
+    struct mailbox box;
+    struct message_list list = {0};
+    uint32_t count = 0;
+    mailbox_init(&box);
+    push(&box, 1, 9, &count);
+    push(&box, 2, 9, &count);
+    cr_assert_eq(count, 2);
+    mailbox_take(&box, &list);
+    cr_assert_eq(mailbox_count(&box), 2);
+    push(&box, 3, 9, &count);
+    cr_assert_eq(count, 3);
+    cr_assert_eq(mailbox_count(&box), 3);
+    mailbox_take(&box, &list);
+    expect_serials(&list, 1, 3);
+}
+
+Test(mailbox, push_past_the_hard_mark_is_refused_and_keeps_ownership) {
+    struct mailbox box;
+    struct message_list list = {0};
+    uint32_t count;
+    mailbox_init(&box);
+    push(&box, 1, 2, &count);
+    mailbox_take(&box, &list);
+    cr_assert_eq(push(&box, 2, 2, &count), MAILBOX_PUSHED);
+    cr_assert_eq(push(&box, 3, 2, &count), MAILBOX_REFUSED);
+    cr_assert_eq(push(&box, 4, UINT32_MAX, &count), MAILBOX_PUSHED, "no mark, no refusal");
+    mailbox_take(&box, &list);
+    tr_message *one = message_list_pop(&list), *two = message_list_pop(&list), *four = message_list_pop(&list);
+    cr_assert_eq(one->serial, 1);
+    cr_assert_eq(two->serial, 2);
+    cr_assert_eq(four->serial, 4);
+    message_free(one);
+    message_free(two);
+    message_free(four);
+}
+
+Test(mailbox, a_closed_one_takes_nothing_and_gives_what_waited) {
+    struct mailbox box;
+    struct message_list list = {0};
+    uint32_t count;
+    mailbox_init(&box);
+    push(&box, 1, 9, &count);
+    cr_assert_eq(mailbox_close(&box, &list), 1);
+    cr_assert(mailbox_is_closed(&box));
+    cr_assert_eq(push(&box, 2, 9, &count), MAILBOX_IS_CLOSED);
+    cr_assert_not(mailbox_wake(&box));
+    cr_assert_eq(mailbox_close(&box, &list), 0);
+    expect_serials(&list, 1, 1);
+}
+
+/* The count has 20 bits and two of its values mean something else. */
+Test(mailbox, the_count_stops_below_the_marks_for_idle_and_closed) {
+    struct mailbox box;
+    mailbox_init(&box);
+    tr_message *older = message_new(0);
+    atomic_store(&box.word, (uint64_t)(uintptr_t)older << 16 | MAILBOX_COUNT_MAX);
+    uint32_t count;
+    struct message_list list = {0};
+    push(&box, 1, UINT32_MAX, &count);
+    cr_assert_eq(count, MAILBOX_COUNT_MAX);
+    cr_assert_eq(mailbox_take(&box, &list), 2);
+    message_free(message_list_pop(&list));
+    message_free(message_list_pop(&list));
+}

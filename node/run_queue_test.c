@@ -1,0 +1,67 @@
+/* run_queue_test.c - first come first served, spills without loss, steals half. */
+#include "node/run_queue.h"
+
+#include <criterion/criterion.h>
+
+#include "node/actor.h"
+#include "node/base/memory.h"
+
+TestSuite(run_queue, .timeout = 30);
+
+enum { ACTORS = 2000 };
+static tr_actor *actors;
+static struct run_queue queue, other;
+
+static void open_queues(void) {
+    actors = mem_zalloc(ACTORS, sizeof *actors);
+    run_queue_init(&queue);
+    run_queue_init(&other);
+}
+
+Test(run_queue, pops_come_in_the_order_of_pushes) {
+    open_queues();
+    for (int i = 0; i < 200; i++) run_queue_push(&queue, &actors[i]);
+    cr_assert_eq(run_queue_count(&queue), 200);
+    for (int i = 0; i < 200; i++) cr_assert_eq(run_queue_pop(&queue), &actors[i]);
+    cr_assert_null(run_queue_pop(&queue));
+}
+
+Test(run_queue, more_than_the_ring_holds_is_neither_lost_nor_doubled) {
+    open_queues();
+    for (int i = 0; i < ACTORS; i++) run_queue_push(&queue, &actors[i]);
+    cr_assert_eq(run_queue_count(&queue), ACTORS);
+    for (int i = 0; i < ACTORS; i++) {
+        tr_actor *taken = run_queue_pop(&queue);
+        cr_assert_not_null(taken);
+        cr_assert_eq(taken->serial++, 0, "taken twice");
+    }
+    cr_assert_null(run_queue_pop(&queue));
+}
+
+Test(run_queue, what_was_injected_does_not_starve_behind_a_busy_ring) {
+    open_queues();
+    run_queue_inject(&queue, &actors[ACTORS - 1]);
+    for (int i = 0; i < 10; i++) run_queue_push(&queue, &actors[i]);
+    int pops = 0;
+    for (tr_actor *taken; (taken = run_queue_pop(&queue)) != &actors[ACTORS - 1]; pops++) run_queue_push(&queue, taken);
+    cr_assert_leq(pops, RUN_QUEUE_FAIR);
+}
+
+Test(run_queue, a_thief_takes_the_oldest_and_half_of_the_rest) {
+    open_queues();
+    for (int i = 0; i < 10; i++) run_queue_push(&queue, &actors[i]);
+    cr_assert_eq(run_queue_steal(&queue, &other), &actors[0]);
+    cr_assert_eq(run_queue_count(&other), 4);
+    cr_assert_eq(run_queue_count(&queue), 5);
+    cr_assert_eq(run_queue_pop(&other), &actors[1]);
+    cr_assert_eq(run_queue_pop(&queue), &actors[5]);
+}
+
+Test(run_queue, a_thief_takes_from_the_list_of_one_whose_ring_is_empty) {
+    open_queues();
+    for (int i = 0; i < 3; i++) run_queue_inject(&queue, &actors[i]);
+    cr_assert_eq(run_queue_steal(&queue, &other), &actors[0]);
+    cr_assert_eq(run_queue_count(&queue), 0);
+    cr_assert_eq(run_queue_count(&other), 2);
+    cr_assert_null(run_queue_steal(&queue, &other));
+}
