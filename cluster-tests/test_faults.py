@@ -11,10 +11,11 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 
 import check_snapshot
 import zmq
-from harness import (BANK, Cluster, Failure, behavior, equal, expect, folder, open_bank, run,
+from harness import (BANK, Cluster, behavior, equal, expect, folder, open_bank, run,
                      run_tellers, start_troupe, tellers, test, troupe, until, until_quiet)
 
 TIMES = {'suspect_after': '1s', 'down_after': '4s'}
@@ -120,6 +121,47 @@ def initiator_killed_during_a_snapshot_leaves_no_trace():
         restart(cluster, 'n1')
         snapshot(cluster, 3)
         until_swept(cluster)
+
+
+def kill_at_random(cluster, draw, name, contact):
+    """Kills a node at some moment of one of the snapshots that run back to back under load."""
+    moment = time.monotonic() + 0.2 + draw.random() / 2
+    while time.monotonic() < moment:
+        taking = start_troupe(cluster.dir, 'snapshot', 'create', *cluster.through(contact))
+        try:
+            taking.wait(max(0, moment - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            break
+        taking.communicate()
+    cluster[name].kill()
+    out, err = taking.communicate(timeout=60)
+    if taking.returncode != 0:
+        error = json.loads(out)['error']
+        expect(taking.returncode in (69, 75), out, err)
+        return error['message']
+    return 'committed'
+
+
+@test
+def nodes_killed_at_any_moment_leave_whole_snapshots_only():
+    draw = random.Random(3)
+    with Cluster(3, mailbox_high=4, suspect_after='500ms', down_after='2s') as cluster:
+        for number, name in enumerate(('n3', 'n2', 'n1', 'n3')):
+            prefix = f'acc{number}'
+            cluster.ok('spawn', 'account', '--name', prefix, '--count', '3', '--timeout', '30s')
+            cluster.ok('spawn', 'teller', '--name', f'teller{number}')
+            cluster.ok('send', f'teller{number}', 'run', json.dumps({'prefix': prefix, 'count': 3}))
+            said = kill_at_random(cluster, draw, name, ('n1', 'n2')[number % 2])
+            print(f'  {name}: {said}')
+            other = 'n1' if name != 'n1' else 'n2'
+            until(lambda: cluster.members(other)[name]['state'] == 'down', 60, f'{name} is down')
+            restart(cluster, name)
+        for number in range(4):
+            cluster.run('send', f'teller{number}', 'stop')
+        snapshot(cluster, 3)
+        until_swept(cluster)
+        for identity in os.listdir(cluster.snapshots):
+            check_snapshot.check_snapshot(os.path.join(cluster.snapshots, identity))
 
 
 # ---- strangers' bytes ---------------------------------------------------------------------------

@@ -119,6 +119,30 @@ def transfers_go_on_while_snapshots_run_back_to_back():
 
 
 @test
+def snapshots_begun_at_once_by_all_nodes_do_not_mix():
+    with Cluster(3, **MARKS) as cluster:
+        money = open_bank(cluster, ACCOUNTS)
+        run_tellers(cluster, ACCOUNTS)
+        taken, aborted = [], []
+        for _ in range(5):
+            runs = [start_troupe(cluster.dir, 'snapshot', 'create', *cluster.through(name))
+                    for name in cluster.nodes]
+            for one in runs:
+                out, err = one.communicate(timeout=90)
+                expect(one.returncode in (0, 75), out, err)
+                (taken if one.returncode == 0 else aborted).append(json.loads(out))
+        account_for_all(cluster, money)
+        results = examine_all(cluster, [one['data'] for one in taken])
+        for result in results:
+            expect('error' not in result, result.get('error'))
+            equal(result['sum']['total'], money, f'{result["id"]}: cents')
+        for one in aborted:
+            expect(one['error']['code'] in ('TR_EABORTED', 'TR_ETIMEDOUT', 'TR_EBUSY'), one)
+        print(f'  15 begun, {len(taken)} committed, {len(aborted)} aborted by name')
+        expect(len(taken) >= 5, f'only {len(taken)} of 15 committed')
+
+
+@test
 def a_handler_of_three_seconds_delays_no_other_actor():
     with Cluster(3, loads=[behavior('probe')], workers=2) as cluster:
         for name in ('busy', 'free'):

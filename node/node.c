@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "node/base/condition.h"
+#include "node/base/elf.h"
 #include "node/base/error.h"
 #include "node/base/memory.h"
 #include "node/parking.h"
@@ -461,6 +462,7 @@ tr_status tr_node_load(tr_node *node, const char *path, tr_error *error) {
     if (access(path, F_OK) != 0)
         return error_set(error, TR_ENOENT, "build it with `cc -shared -fPIC -Inode/include FILE.c -o FILE.so`",
                          "no such file: %s", path);
+    if (elf_is_cut(path)) return error_set(error, TR_EDATA, "build or copy it again", "cannot load %s: it is cut short", path);
     char *absolute = realpath(path, NULL); /* a name without '/' would be sought elsewhere */
     void *handle = dlopen(absolute != NULL ? absolute : path, RTLD_NOW | RTLD_LOCAL);
     free(absolute);

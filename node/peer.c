@@ -50,6 +50,7 @@ void peers_free(tr_node *node) {
     for (size_t i = 0; i < node->peer_count; i++) {
         struct peer *peer = node->peer_list[i];
         link_free(peer->link);
+        for (tr_message *item; (item = message_list_pop(&peer->held)) != NULL;) message_free(item);
         free_chain(atomic_load(&peer->outbox));
         size_t cursor = 0;
         for (struct remote_pressure *each; (each = map_pid_next(&peer->pressures, &cursor, NULL)) != NULL;) {
@@ -306,6 +307,9 @@ static void pump(struct peer *peer, uint64_t now_ns) {
     free_queue_waiters(peer);
 }
 
+static bool is_outside(struct peer *peer);
+static void release_held(struct peer *peer, bool dead);
+
 uint64_t peers_pump(tr_node *node, uint64_t now_ns) {
     uint64_t deadline = UINT64_MAX;
     for (size_t i = 0; i < node->peer_count; i++) {
@@ -313,6 +317,7 @@ uint64_t peers_pump(tr_node *node, uint64_t now_ns) {
         if (peer->link == NULL) continue;
         if (link_deadline(peer->link) <= now_ns) link_tick(peer->link, now_ns);
         pump(peer, now_ns);
+        if (peer->held.first != NULL && !is_outside(peer)) release_held(peer, false);
         if (peer->left) { /* what still waits for it becomes dead letters now, not behind some later cut */
             peer->left = false;
             link_close(peer->link, LINK_END_DOWN, "it has left the cluster", now_ns);
@@ -374,24 +379,52 @@ static bool acceptable(const struct envelope *envelope) {
     return (flags & ~(uint32_t)(MESSAGE_ASK | MESSAGE_REPLY | MESSAGE_EXEMPT)) == 0;
 }
 
-static void file_message(struct peer *peer, const struct envelope *envelope) {
+/* A node that comes up, or back, while a snapshot is under way here is outside of it: what it sends must not be received
+ * inside (I6). */
+static bool is_outside(struct peer *peer) {
+    tr_node *node = peer->node;
+    if (!snapshot_admission_frozen(node->snapshot)) return false;
+    const struct member *member = members_find_by_name(node->members, peer->name);
+    return member == NULL || member->incarnation != peer->incarnation || !member_is_up(member);
+}
+
+static enum link_filing hold(struct peer *peer, tr_message *item, uint32_t wire_bytes) {
+    message_list_push(&peer->held, item);
+    peer->held_count++;
+    peer->held_bytes += wire_bytes;
+    return LINK_HELD;
+}
+
+/* Files what was held, in its order, or (`dead`) makes dead letters of it. */
+static void release_held(struct peer *peer, bool dead) {
+    tr_node *node = peer->node;
+    for (tr_message *item; (item = message_list_pop(&peer->held)) != NULL;) {
+        if (dead) deadletter_drop(&node->producer, NULL, &item, DEADLETTER_SESSION);
+        else post_arrived(&node->producer, &item);
+    }
+    if (!dead) link_filed(peer->link, link_session(peer->link), peer->held_count, peer->held_bytes, now_of(peer));
+    peer->held_count = 0;
+    peer->held_bytes = 0;
+}
+
+static enum link_filing file_message(struct peer *peer, const struct envelope *envelope) {
     tr_node *node = peer->node;
     struct runtime *runtime = node->runtime;
     if (envelope->colour > runtime_epoch(runtime) && envelope->colour <= SNAPSHOT_EPOCH_MAX)
         snapshot_epoch_seen(node->snapshot, now_of(peer), envelope->colour);
     if (envelope->colour > runtime_epoch(runtime)) {
         bad_peer(peer, "a message of a snapshot that was never started here");
-        return;
+        return LINK_FILED;
     }
     if (!acceptable(envelope) || (runtime->space != 0 && envelope->from.space == runtime->space)) {
         bad_peer(peer, "a message of a kind or from an address that is not its own to use");
-        return;
+        return LINK_FILED;
     }
     tr_error error = {0};
     tr_message *item = decode(peer, envelope, &error);
     if (item == NULL) {
         bad_peer(peer, error.message);
-        return;
+        return LINK_FILED;
     }
     item->to = envelope->to;
     item->from = envelope->from;
@@ -403,7 +436,9 @@ static void file_message(struct peer *peer, const struct envelope *envelope) {
     item->flags = (uint8_t)envelope->flags;
     item->origin = (uint16_t)peer->origin;
     item->origin_session = peer->last_serial;
+    if (peer->held.first != NULL || is_outside(peer)) return hold(peer, item, (uint32_t)envelope->wire_bytes);
     post_arrived(&node->producer, &item);
+    return LINK_FILED;
 }
 
 static enum link_filing on_deliver(void *user, struct link *link, const struct envelope *envelope) {
@@ -414,7 +449,7 @@ static enum link_filing on_deliver(void *user, struct link *link, const struct e
     switch (envelope->kind) {
     case ENVELOPE_RECORD: learn_record(peer, envelope); break;
     case ENVELOPE_MESSAGE:
-    case ENVELOPE_CONTROL: file_message(peer, envelope); break;
+    case ENVELOPE_CONTROL: return file_message(peer, envelope);
     case ENVELOPE_MEMBER:
         members_receive(node->members, peer->name, envelope->body, envelope->body_bytes, now_of(peer), &error);
         break;
@@ -497,6 +532,7 @@ static void on_session_down(void *user, struct link *link, const struct link_dow
     members_session_down(node->members, peer->name, peer->session, down->text, now_ns);
     node->members_due_ns = 0;
     drop_parcels(peer, down->parcels);
+    release_held(peer, true);
 }
 
 static void on_peer_pressure(void *user, struct link *link, tr_pid pid, enum frame_pressure level, uint64_t version) {

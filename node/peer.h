@@ -47,6 +47,9 @@ struct peer {
     uint64_t epoch;        /* its E as it said last */
     uint32_t last_serial;  /* of the session that is up or was last */
     uint64_t incarnation;  /* of the life at the other end of the session; 0: no session */
+    struct message_list held; /* of a node that is in no view of the snapshot under way here: filed once it is over */
+    uint32_t held_count;
+    uint64_t held_bytes;
     bool left;             /* that life has left: its session ends once the answer is on its way */
     map_u64 types;         /* record_type by the peer's record id; of this session */
     uint8_t *announced;    /* bits by own record id; of this session */

@@ -308,20 +308,26 @@ Test(pressure, a_receiver_that_ends_between_filing_and_muting_mutes_nobody) {
     open_world();
     tr_pid sender = spawn(), receiver = spawn();
     tr_actor *ending = fixture_actor(&world, receiver), *muted = fixture_actor(&world, sender);
-    feed(receiver, 5);
+    feed(receiver, 4);
+    tr_message *past = message_new(0);
+    past->kind = MESSAGE_TIMER;
+    uint32_t count = 0;
+    cr_assert_eq(mailbox_push(&ending->box, &past, UINT32_MAX, &count), MAILBOX_PUSHED);
     mailbox_take(&ending->box, &ending->local);
     actor_signal(ending, SIGNAL_KILL);
     cr_assert(fixture_run(&world, receiver));
-    pressure_pushed(ending, muted, 5);
+    pressure_pushed(ending, muted, count);
     cr_assert_eq(atomic_load(&muted->mutes), 0, "nobody would ever free it");
+    cr_assert(pressure_admits_port(ending, (tr_pid){FIXTURE_SPACE, 50, 1}, true), "nor a port");
     fixture_close(&world);
 }
 
-/* The receiver drained to nothing between the sender's look at the mark and its muting. */
-Test(pressure, a_receiver_that_drained_before_the_muting_frees_at_once) {
+/* Another sender was about to mark it; it drained and went idle without seeing the mark. */
+Test(pressure, a_receiver_that_went_idle_before_the_mark_keeps_nobody_muted) {
     open_world();
     tr_pid sender = spawn(), receiver = spawn();
     tr_actor *idle = fixture_actor(&world, receiver), *muted = fixture_actor(&world, sender);
+    atomic_store(&idle->overloaded, true);
     pressure_pushed(idle, muted, 5);
     cr_assert_eq(atomic_load(&muted->mutes), 0);
     cr_assert_not(atomic_load(&idle->overloaded));

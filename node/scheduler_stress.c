@@ -177,12 +177,35 @@ static const tr_behavior staller = {
     .handlers = TR_HANDLERS({&stall_record, on_stall}, {&tick_record, on_prodded}, {&item_record, on_spin}),
 };
 
+/* Passes what it gets on to any other, with marks so low that everybody is muted all the time; some die. */
+struct hop {
+    int64_t left;
+};
+TR_RECORD(hop, TR_FIELD(hop, left));
+
+enum { TANGLED = 40, HOPS = 300 };
+static tr_pid tangled[TANGLED];
+static _Atomic uint64_t hops_over;
+
+static tr_status on_hop(tr_actor *self, void *state, const tr_message *message) {
+    (void)state;
+    const struct hop *body = tr_body(message);
+    uint64_t drawn = tr_random(self);
+    if (body->left == 0 || tr_send(self, tangled[drawn % TANGLED], hop, .left = body->left - 1) != TR_OK)
+        atomic_fetch_add(&hops_over, 1);
+    if (drawn >> 32 & 2047) return TR_OK;
+    tr_exit(self);
+    return TR_OK;
+}
+
+static const tr_behavior hopper = {.name = "hopper", .version = 1, .handlers = TR_HANDLERS({&hop_record, on_hop})};
+
 /* ---- the world ------------------------------------------------------------------------------- */
 
 static struct fixture world;
 
 static void open_world(void) {
-    static const tr_behavior *const offered[] = {&player, &laborer, &clock_behavior, &staller, NULL};
+    static const tr_behavior *const offered[] = {&player, &laborer, &clock_behavior, &staller, &hopper, NULL};
     fixture_open_real(&world, WORKERS, (struct mailbox_limits){8, 16, 48}, offered);
     check(parking_start(world.runtime) == TR_OK);
 }
@@ -228,6 +251,23 @@ static void flood(tr_port *port) {
     expect(await(workers_done), "no flooding sender stays muted");
     expect(await(items), "what was accepted was received");
     expect(atomic_load(&items[0]) == atomic_load(&accepted), "and no more");
+}
+
+static bool all_hops_over(void *context) {
+    uint64_t dead = fixture_dead_all(&world) - *(uint64_t *)context;
+    return atomic_load(&hops_over) + dead == 4 * TANGLED;
+}
+
+/* Every message comes to its end: at its last hop, refused, or as a dead letter; nobody stays muted. */
+static void tangle(tr_port *port) {
+    tr_spawn_options options = {.mailbox = {.low = 1, .high = 2, .hard = 6}};
+    uint64_t dead = fixture_dead_all(&world);
+    for (int i = 0; i < TANGLED; i++)
+        check(tr_port_spawn(port, "hopper", NULL, &options, DEADLINE_MS, &tangled[i], NULL) == TR_OK);
+    atomic_store(&hops_over, 0);
+    for (int i = 0; i < 4 * TANGLED; i++)
+        check(tr_port_send(port, tangled[i % TANGLED], DEADLINE_MS, hop, .left = HOPS) == TR_OK);
+    expect(fixture_await(all_hops_over, &dead, DEADLINE_MS), "nobody in a tangle of overloaded actors stays muted");
 }
 
 static bool all_ended(void *context) {
@@ -371,6 +411,7 @@ int main(void) {
     stall_all(port);
     play_ball(port);
     flood(port);
+    for (int i = 0; i < 20; i++) tangle(port);
     churn(port);
     use_ports(port);
     port_to_port(port);

@@ -212,7 +212,7 @@ static const snapshot_ops ops = {
 /* ---- nodes and sessions ------------------------------------------------------------------------
  */
 
-void rig_boot(struct rig *rig, int index, uint64_t floor) {
+void snapshot_rig_boot(struct rig *rig, int index, uint64_t floor) {
     struct rig_node *node = &rig->nodes[index];
     snapshot_options options = {.name = node->name,
                                 .incarnation = ++node->incarnation,
@@ -223,7 +223,7 @@ void rig_boot(struct rig *rig, int index, uint64_t floor) {
     node->epoch = 0;
 }
 
-void rig_crash(struct rig *rig, int index) {
+void snapshot_rig_crash(struct rig *rig, int index) {
     struct rig_node *node = &rig->nodes[index];
     snapshot_free(node->machine);
     node->machine = NULL;
@@ -231,11 +231,11 @@ void rig_crash(struct rig *rig, int index) {
     node->committing = node->finding = node->numbering = 0;
     for (int i = 0; i < rig->count; i++) {
         node->sessions[i] = 0;
-        if (i != index) rig_lose_member(rig, i, index);
+        if (i != index) snapshot_rig_lose_member(rig, i, index);
     }
 }
 
-void rig_begin_session(struct rig *rig, int a, int b) {
+void snapshot_rig_begin_session(struct rig *rig, int a, int b) {
     struct rig_node *left = &rig->nodes[a], *right = &rig->nodes[b];
     left->sessions[b] = right->sessions[a] = ++rig->last_session;
     uint64_t left_epoch = left->epoch, right_epoch = right->epoch;
@@ -255,16 +255,16 @@ static void end_at(struct rig *rig, int node, int peer, bool lost) {
     }
 }
 
-void rig_end_session(struct rig *rig, int a, int b) {
+void snapshot_rig_end_session(struct rig *rig, int a, int b) {
     end_at(rig, a, b, false);
     end_at(rig, b, a, false);
 }
 
-void rig_lose_member(struct rig *rig, int node, int lost) {
+void snapshot_rig_lose_member(struct rig *rig, int node, int lost) {
     end_at(rig, node, lost, true);
 }
 
-struct rig *rig_new(int count, const char *const *names) {
+struct rig *snapshot_rig_new(int count, const char *const *names) {
     struct rig *rig = mem_zalloc(1, sizeof *rig);
     rig->count = count;
     rig->now = 1000000000;
@@ -277,15 +277,15 @@ struct rig *rig_new(int count, const char *const *names) {
         } else {
             snprintf(node->name, sizeof node->name, "n%d", i + 1);
         }
-        rig_boot(rig, i, 0);
+        snapshot_rig_boot(rig, i, 0);
     }
     for (int a = 0; a < count; a++) {
-        for (int b = 0; b < a; b++) rig_begin_session(rig, a, b);
+        for (int b = 0; b < a; b++) snapshot_rig_begin_session(rig, a, b);
     }
     return rig;
 }
 
-void rig_free(struct rig *rig) {
+void snapshot_rig_free(struct rig *rig) {
     for (int i = 0; i < rig->count; i++) {
         snapshot_free(rig->nodes[i].machine);
         buffer_fini(&rig->nodes[i].words);
@@ -297,7 +297,7 @@ void rig_free(struct rig *rig) {
 /* ---- answers -----------------------------------------------------------------------------------
  */
 
-void rig_write_part(struct rig *rig, int index, tr_status status) {
+void snapshot_rig_write_part(struct rig *rig, int index, tr_status status) {
     struct rig_node *node = &rig->nodes[index];
     check(node->writing);
     node->writing = false;
@@ -311,7 +311,7 @@ void rig_write_part(struct rig *rig, int index, tr_status status) {
     snapshot_part_durable(node->machine, rig->now, node->part.epoch, &facts);
 }
 
-void rig_write_manifest(struct rig *rig, int index, tr_status status) {
+void snapshot_rig_write_manifest(struct rig *rig, int index, tr_status status) {
     struct rig_node *node = &rig->nodes[index];
     uint64_t epoch = node->committing;
     check(epoch != 0);
@@ -325,7 +325,7 @@ void rig_write_manifest(struct rig *rig, int index, tr_status status) {
     }
 }
 
-void rig_answer_find(struct rig *rig, int index) {
+void snapshot_rig_answer_find(struct rig *rig, int index) {
     struct rig_node *node = &rig->nodes[index];
     uint64_t epoch = node->finding;
     check(epoch != 0);
@@ -335,7 +335,7 @@ void rig_answer_find(struct rig *rig, int index) {
                             exists ? sizeof manifest_bytes : 0);
 }
 
-void rig_save_floor(struct rig *rig, int index, tr_status status) {
+void snapshot_rig_save_floor(struct rig *rig, int index, tr_status status) {
     struct rig_node *node = &rig->nodes[index];
     uint64_t epoch = node->numbering;
     check(epoch != 0);
@@ -343,7 +343,7 @@ void rig_save_floor(struct rig *rig, int index, tr_status status) {
     snapshot_floor_saved(node->machine, rig->now, epoch, status, "/dir/floor: no room");
 }
 
-bool rig_deliver(struct rig *rig) {
+bool snapshot_rig_deliver(struct rig *rig) {
     if (rig->queued == 0) return false;
     int from = rig->queue[0].from, to = rig->queue[0].to;
     uint64_t session = rig->queue[0].session;
@@ -366,23 +366,23 @@ static bool answer(struct rig *rig, int index) {
     struct rig_node *node = &rig->nodes[index];
     if (node->machine == NULL || !node->easy) return false;
     if (node->writing) {
-        rig_write_part(rig, index, TR_OK);
+        snapshot_rig_write_part(rig, index, TR_OK);
     } else if (node->committing != 0) {
-        rig_write_manifest(rig, index, TR_OK);
+        snapshot_rig_write_manifest(rig, index, TR_OK);
     } else if (node->finding != 0) {
-        rig_answer_find(rig, index);
+        snapshot_rig_answer_find(rig, index);
     } else if (node->numbering != 0) {
-        rig_save_floor(rig, index, TR_OK);
+        snapshot_rig_save_floor(rig, index, TR_OK);
     } else {
         return false;
     }
     return true;
 }
 
-void rig_pump(struct rig *rig) {
+void snapshot_rig_pump(struct rig *rig) {
     bool moved = true;
     while (moved) {
-        moved = rig_deliver(rig);
+        moved = snapshot_rig_deliver(rig);
         for (int i = 0; i < rig->count; i++) {
             struct rig_node *node = &rig->nodes[i];
             if (node->machine == NULL) continue;
@@ -395,26 +395,26 @@ void rig_pump(struct rig *rig) {
     }
 }
 
-void rig_pass(struct rig *rig, uint64_t duration_ms) {
+void snapshot_rig_pass(struct rig *rig, uint64_t duration_ms) {
     for (uint64_t ms = 0; ms < duration_ms; ms++) {
         rig->now += 1000000;
-        rig_pump(rig);
+        snapshot_rig_pump(rig);
     }
 }
 
-tr_status rig_request(struct rig *rig, int index, uint64_t timeout_ms) {
+tr_status snapshot_rig_request(struct rig *rig, int index, uint64_t timeout_ms) {
     struct rig_node *node = &rig->nodes[index];
     return snapshot_request(node->machine, rig->now, 100 + (uint64_t)index, timeout_ms,
                             &node->error);
 }
 
-snapshot_progress rig_progress(struct rig *rig, int index) {
+snapshot_progress snapshot_rig_progress(struct rig *rig, int index) {
     snapshot_progress progress;
     snapshot_progress_get(rig->nodes[index].machine, &progress);
     return progress;
 }
 
-tr_status rig_inject(struct rig *rig, int to, int from, const struct snapshot_message *message) {
+tr_status snapshot_rig_inject(struct rig *rig, int to, int from, const struct snapshot_message *message) {
     struct buffer bytes;
     buffer_init(&bytes);
     snapshot_message_encode(message, &bytes);
@@ -425,6 +425,6 @@ tr_status rig_inject(struct rig *rig, int to, int from, const struct snapshot_me
     return status;
 }
 
-const char *rig_words(struct rig *rig, int index) {
+const char *snapshot_rig_words(struct rig *rig, int index) {
     return buffer_text(&rig->nodes[index].words);
 }

@@ -59,37 +59,37 @@ struct rig {
 };
 
 /* `count` easy nodes n1, n2, ... in session with each other; `names` (may be NULL) renames them. */
-struct rig *rig_new(int count, const char *const *names);
-void rig_free(struct rig *rig);
+struct rig *snapshot_rig_new(int count, const char *const *names);
+void snapshot_rig_free(struct rig *rig);
 
 /* Starts a machine for the node's next life. */
-void rig_boot(struct rig *rig, int node, uint64_t floor);
-void rig_crash(struct rig *rig, int node);
+void snapshot_rig_boot(struct rig *rig, int node, uint64_t floor);
+void snapshot_rig_crash(struct rig *rig, int node);
 
 /* Delivers the oldest message; false when there is none. */
-bool rig_deliver(struct rig *rig);
+bool snapshot_rig_deliver(struct rig *rig);
 /* Delivers and answers until nothing happens any more; time stands still. */
-void rig_pump(struct rig *rig);
+void snapshot_rig_pump(struct rig *rig);
 /* Lets time pass in steps, pumping. */
-void rig_pass(struct rig *rig, uint64_t duration_ms);
+void snapshot_rig_pass(struct rig *rig, uint64_t duration_ms);
 
-tr_status rig_request(struct rig *rig, int node, uint64_t timeout_ms);
-void rig_end_session(struct rig *rig, int a, int b);
-void rig_lose_member(struct rig *rig, int node, int lost);
-void rig_begin_session(struct rig *rig, int a, int b);
+tr_status snapshot_rig_request(struct rig *rig, int node, uint64_t timeout_ms);
+void snapshot_rig_end_session(struct rig *rig, int a, int b);
+void snapshot_rig_lose_member(struct rig *rig, int node, int lost);
+void snapshot_rig_begin_session(struct rig *rig, int a, int b);
 
 /* Completes what storage of a node that is not easy was asked for. */
-void rig_write_part(struct rig *rig, int node, tr_status status);
-void rig_write_manifest(struct rig *rig, int node, tr_status status);
-void rig_answer_find(struct rig *rig, int node);
-void rig_save_floor(struct rig *rig, int node, tr_status status);
+void snapshot_rig_write_part(struct rig *rig, int node, tr_status status);
+void snapshot_rig_write_manifest(struct rig *rig, int node, tr_status status);
+void snapshot_rig_answer_find(struct rig *rig, int node);
+void snapshot_rig_save_floor(struct rig *rig, int node, tr_status status);
 
-snapshot_progress rig_progress(struct rig *rig, int node);
+snapshot_progress snapshot_rig_progress(struct rig *rig, int node);
 
 /* Sends a message to a node as if from a peer; returns what snapshot_receive did. */
-tr_status rig_inject(struct rig *rig, int to, int from, const struct snapshot_message *message);
+tr_status snapshot_rig_inject(struct rig *rig, int to, int from, const struct snapshot_message *message);
 
 /* The words so far, as text. */
-const char *rig_words(struct rig *rig, int node);
+const char *snapshot_rig_words(struct rig *rig, int node);
 
 #endif

@@ -100,7 +100,7 @@ static tr_status decode_text(const char *bytes, size_t count, struct hello *deco
 
 Test(hello, unknown_keys_are_skipped_and_missing_ones_are_zero) {
     struct hello decoded;
-    cr_assert_eq(decode_text("\x82\xa5token\x05\xa6 later\x92\x01\xa1x", 18, &decoded), TR_OK);
+    cr_assert_eq(decode_text("\x82\xa5token\x05\xa6 later\x92\x01\xa1x", 19, &decoded), TR_OK);
     cr_assert_eq(decoded.token, 5);
     cr_assert_eq(decoded.bound, 0);
     cr_assert_str_eq(decoded.identity.cluster, "");

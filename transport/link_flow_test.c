@@ -116,6 +116,23 @@ Test(link_flow, a_gap_is_not_asked_for_with_each_frame) {
     done(rig);
 }
 
+/* Not taken for a gap either: that would have everything sent again for nothing. */
+Test(link_flow, a_repeated_frame_is_dropped_counted_and_acknowledged_at_once) {
+    struct rig *rig = connected();
+    rig->side[0].out.repeat_percent = 100;
+    rig_send(&rig->side[0], 10, 24);
+    uint64_t before = sent(&rig->side[1], FRAME_ACK);
+    rig_run(rig, RIG_MS);
+    struct link_stats stats;
+    link_stats(rig->side[1].link, &stats);
+    cr_assert_eq(rig->side[1].delivered, 10);
+    cr_assert_geq(stats.duplicates_dropped, 10);
+    cr_assert_eq(stats.gaps, 0);
+    cr_assert_eq(sent(&rig->side[1], FRAME_RESEND), 0);
+    cr_assert_eq(sent(&rig->side[1], FRAME_ACK), before + 1);
+    done(rig);
+}
+
 Test(link_flow, without_a_request_a_probe_sends_again_ever_more_rarely) {
     struct rig *rig = connected();
     rig->side[0].out.drop_type = FRAME_DATA;

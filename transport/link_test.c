@@ -274,6 +274,21 @@ Test(link, a_lost_bye_is_made_up_for) {
     done(rig);
 }
 
+/* An acknowledgement after all would have the peer begin a session with nobody. */
+Test(link, a_link_closed_while_opening_says_nothing_more) {
+    struct rig *rig = rig_new(1);
+    rig_start(rig);
+    struct buffer frame;
+    buffer_init(&frame);
+    cr_assert(link_next_frame(rig->side[1].link, &frame, rig->now)); /* HELLO */
+    link_frame(rig->side[0].link, frame.data, frame.bytes, rig->now);
+    link_close(rig->side[0].link, LINK_END_DOWN, "no", rig->now);
+    cr_assert_not(link_next_frame(rig->side[0].link, &frame, rig->now));
+    cr_assert_eq(link_deadline(rig->side[0].link), NEVER);
+    buffer_fini(&frame);
+    done(rig);
+}
+
 Test(link, a_leaving_node_stays_gone_until_it_opens) {
     struct rig *rig = connected();
     link_close(rig->side[0].link, LINK_END_LEAVING, "good bye", rig->now);
@@ -376,6 +391,20 @@ Test(link, the_refused_learns_why_and_goes_on_rarely) {
     done(rig);
 }
 
+/* Its HELLOs come every 500 ms, since it does not hear that it is refused; ours still go out. */
+Test(link, a_peer_that_is_refused_often_does_not_keep_this_node_silent) {
+    struct rig *rig = rig_new(1);
+    rig->side[0].options.peer_incarnation = 99;
+    rig->side[0].out.drop_type = FRAME_BYE;
+    rig->side[0].out.drop_count = 1000;
+    rig_start(rig);
+    rig_run(rig, 21 * RIG_SECOND);
+    cr_assert_geq(rig->side[0].out.sent_by_type[FRAME_HELLO], 4);
+    cr_assert_leq(rig->side[0].out.sent_by_type[FRAME_HELLO], 6);
+    cr_assert_leq(rig->side[0].refusals, 60);
+    done(rig);
+}
+
 Test(link, another_version_is_refused_with_both_versions) {
     struct rig *rig = rig_new(1);
     rig_start(rig);
@@ -461,6 +490,74 @@ Test(link, what_no_correct_peer_sends_ends_the_session) {
         cr_assert_eq(rig->side[0].down.reason, LINK_END_BAD_FRAME, "bad frame %zu", i);
         done(rig);
     }
+}
+
+/* A frame that differs from a good one in one number only. */
+Test(link, frames_of_another_life_or_session_are_not_taken) {
+    static const char message[] = "\x9c\x03\x01\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\x00\xc4\x00";
+    for (unsigned i = 0; i < 3; i++) {
+        struct rig *rig = connected();
+        struct frame_header header = {.type = FRAME_DATA, .source = "b", .source_bytes = 1};
+        header.source_incarnation = i == 0 ? 19 : 20;
+        header.destination_incarnation = i == 1 ? 9 : 10;
+        header.session = rig->side[0].up_session - (i == 2 ? 1 : 0);
+        struct buffer frame;
+        buffer_init(&frame);
+        frame_encode(&frame, &header);
+        buffer_append(&frame, message, sizeof message - 1);
+        uint64_t byes = rig->side[0].out.sent_by_type[FRAME_BYE];
+        for (unsigned k = 0; k < 3; k++) rig_inject(&rig->side[0], frame.data, frame.bytes);
+        rig_run(rig, 20 * RIG_MS);
+        struct link_stats stats;
+        link_stats(rig->side[0].link, &stats);
+        cr_assert_eq(rig->side[0].delivered, 0);
+        cr_assert_eq(stats.old_incarnation_frames, i < 2 ? 3 : 0);
+        cr_assert_eq(stats.other_session_frames, i < 2 ? 0 : 3);
+        cr_assert_eq(rig->side[0].out.sent_by_type[FRAME_BYE] - byes, i < 2 ? 0 : 1, "answered once, not each time");
+        cr_assert_eq(rig->side[0].downs + rig->side[1].downs, 0);
+        buffer_fini(&frame);
+        done(rig);
+    }
+}
+
+/* HELLO_ACK for the first of two links of one life, late: it says nothing about the second. */
+Test(link, an_acknowledgement_of_another_links_hello_does_not_count) {
+    struct rig *rig = rig_new(1);
+    rig->side[0].out.drop_type = FRAME_HELLO_ACK; /* so that side 1 is not in session */
+    rig->side[0].out.drop_count = 100;
+    rig_start(rig);
+    rig_run(rig, 10 * RIG_MS);
+    struct buffer late;
+    buffer_init(&late);
+    struct link *peer = rig->side[1].link;
+    peer->handshake.ack_wanted = true;
+    cr_assert(link_next_frame(peer, &late, rig->now));
+    rig->side[1].out.cut = true;
+    rig_recreate(&rig->side[0], false, false);
+    rig->side[0].link->peer = peer->self; /* as if it had heard a HELLO of that life */
+    rig->side[0].link->peer_known = true;
+    link_frame(rig->side[0].link, late.data, late.bytes, rig->now);
+    cr_assert_not(rig->side[0].link->handshake.heard_ack);
+    buffer_fini(&late);
+    rig_heal(rig);
+    settle(rig);
+    done(rig);
+}
+
+Test(link, resuming_with_a_link_that_is_gone_is_answered_bye) {
+    struct rig *rig = connected();
+    struct link *peer = rig->side[1].link;
+    struct hello hello = {.identity = peer->self, .token = rig->side[1].token, .bound = 4711};
+    struct buffer body;
+    buffer_init(&body);
+    hello_encode(&body, &hello);
+    uint64_t acks = rig->side[0].out.sent_by_type[FRAME_HELLO_ACK];
+    rig->side[0].out.cut = true;
+    inject(rig, (struct frame_header){.type = FRAME_HELLO}, (const char *)body.data, body.bytes);
+    cr_assert_eq(rig->side[0].out.sent_by_type[FRAME_HELLO_ACK], acks);
+    cr_assert_eq(rig->side[0].out.sent_by_type[FRAME_BYE], 1);
+    buffer_fini(&body);
+    done(rig);
 }
 
 Test(link, a_body_over_the_agreed_size_ends_the_session) {
