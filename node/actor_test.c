@@ -22,8 +22,9 @@ struct probe {
 };
 TR_RECORD(poke, TR_FIELD(poke, number));
 TR_RECORD(order, TR_FIELD(order, kind), TR_FIELD(order, to), TR_FIELD(order, ms));
-TR_RECORD(probe, TR_FIELD(probe, pokes), TR_FIELD(probe, last), TR_FIELD(probe, orders), TR_FIELD(probe, fail_init),
-          TR_FIELD(probe, kept_timer), TR_FIELD(probe, cancel_status), TR_FIELD(probe, heir), TR_FIELD(probe, note));
+TR_RECORD(probe, TR_FIELD(probe, pokes), TR_FIELD(probe, last), TR_FIELD(probe, orders),
+          TR_FIELD(probe, fail_init), TR_FIELD(probe, kept_timer), TR_FIELD(probe, cancel_status),
+          TR_FIELD(probe, heir), TR_FIELD(probe, note));
 
 enum { FAIL = 1, EXIT, STOP, SPAWN, SET_TIMER, CANCEL_TIMER, SET_NOTE, SET_UNHANDLED_TIMER };
 
@@ -52,18 +53,28 @@ static tr_status on_order(tr_actor *self, void *argument, const tr_message *mess
     const struct order *body = tr_body(message);
     state->orders++;
     switch (body->kind) {
-    case FAIL: return tr_fail(self, "told to %d", 1);
-    case EXIT: tr_exit(self); return TR_OK;
-    case STOP: return tr_stop(self, body->to);
-    case SPAWN: return tr_spawn(self, &probe_behavior, NULL, &spawned);
-    case SET_TIMER: return set_timer(self, state, (uint64_t)body->ms);
-    case CANCEL_TIMER: state->cancel_status = tr_timer_cancel(self, (tr_timer)state->kept_timer); return TR_OK;
-    case SET_NOTE: return tr_text_set(self, &state->note, "a note of its own", 17);
-    case SET_UNHANDLED_TIMER: {
-        struct probe nothing = {0};
-        return tr_send_after_record(self, 1, NULL, &probe_record, &nothing);
-    }
-    default: return TR_OK;
+        case FAIL:
+            return tr_fail(self, "told to %d", 1);
+        case EXIT:
+            tr_exit(self);
+            return TR_OK;
+        case STOP:
+            return tr_stop(self, body->to);
+        case SPAWN:
+            return tr_spawn(self, &probe_behavior, NULL, &spawned);
+        case SET_TIMER:
+            return set_timer(self, state, (uint64_t)body->ms);
+        case CANCEL_TIMER:
+            state->cancel_status = tr_timer_cancel(self, (tr_timer)state->kept_timer);
+            return TR_OK;
+        case SET_NOTE:
+            return tr_text_set(self, &state->note, "a note of its own", 17);
+        case SET_UNHANDLED_TIMER: {
+            struct probe nothing = {0};
+            return tr_send_after_record(self, 1, NULL, &probe_record, &nothing);
+        }
+        default:
+            return TR_OK;
     }
 }
 
@@ -154,7 +165,8 @@ Test(actor, stop_ends_another_behind_the_mail_it_has) {
     FIXTURE_SEND(&world, pid, poke);
     cr_assert(fixture_run(&world, pid));
     cr_assert_null(fixture_actor(&world, pid));
-    cr_assert_eq(runtime_counters(world.runtime).handled, 3, "the order, the poke before the exit, the exit");
+    cr_assert_eq(runtime_counters(world.runtime).handled, 3,
+                 "the order, the poke before the exit, the exit");
     cr_assert_eq(fixture_dead(&world, DEADLETTER_ENDED), 2);
     settle();
     cr_assert_eq(state_of(heir)->pokes, 1);
@@ -212,7 +224,8 @@ Test(actor, a_kill_ends_it_before_its_mail_and_stop_runs) {
 Test(actor, one_that_waits_for_its_name_handles_nothing_until_it_starts) {
     open_world();
     tr_actor *made;
-    struct actor_birth birth = {.behavior = behaviors_find(&world.runtime->behaviors, "probe"), .name = "named"};
+    struct actor_birth birth = {.behavior = behaviors_find(&world.runtime->behaviors, "probe"),
+                                .name = "named"};
     cr_assert_eq(actor_spawn(world.runtime->workers[0], &birth, &made), TR_OK);
     tr_pid pid = actor_pid(made);
     FIXTURE_SEND(&world, pid, poke);
@@ -227,7 +240,8 @@ Test(actor, one_that_waits_for_its_name_handles_nothing_until_it_starts) {
 Test(actor, one_whose_name_is_taken_vanishes_without_having_begun) {
     open_world();
     tr_actor *made;
-    struct actor_birth birth = {.behavior = behaviors_find(&world.runtime->behaviors, "probe"), .name = "named"};
+    struct actor_birth birth = {.behavior = behaviors_find(&world.runtime->behaviors, "probe"),
+                                .name = "named"};
     cr_assert_eq(actor_spawn(world.runtime->workers[0], &birth, &made), TR_OK);
     tr_pid pid = actor_pid(made);
     settle();
@@ -267,7 +281,8 @@ Test(actor, a_busy_one_gives_way_after_a_batch) {
 /* Born by an older parent, behind the sweep, and idle: nobody would ever signal it. */
 Test(actor, a_child_of_an_older_parent_turns_before_it_rests) {
     open_world();
-    struct actor_birth birth = {.behavior = behaviors_find(&world.runtime->behaviors, "probe"), .colour = 0};
+    struct actor_birth birth = {.behavior = behaviors_find(&world.runtime->behaviors, "probe"),
+                                .colour = 0};
     recording_move_epoch(world.runtime, 5);
     tr_actor *made;
     cr_assert_eq(actor_spawn(world.runtime->workers[0], &birth, &made), TR_OK);

@@ -52,7 +52,10 @@ static tr_status offer(const tr_behavior *behavior, const char *words) {
 
 Test(behaviors, one_that_is_offered_is_found_by_name_and_by_struct) {
     open_table();
-    tr_behavior good = {.name = "good", .version = 1, .state = &one_record, .handlers = TR_HANDLERS({&one_record, handle})};
+    tr_behavior good = {.name = "good",
+                        .version = 1,
+                        .state = &one_record,
+                        .handlers = TR_HANDLERS({&one_record, handle})};
     cr_assert_eq(offer(&good, ""), TR_OK);
     cr_assert_eq(behaviors_find(&table, "good"), behaviors_of(&table, &good));
     cr_assert_not_null(behaviors_find(&table, "good"));
@@ -73,10 +76,12 @@ Test(behaviors, a_second_of_the_same_name_is_refused) {
 
 Test(behaviors, what_cannot_work_is_refused_with_its_reason) {
     open_table();
-    tr_behavior nameless = {.version = 1}, no_function = {.name = "a", .handlers = TR_HANDLERS({&one_record, NULL})},
+    tr_behavior nameless = {.version = 1},
+                no_function = {.name = "a", .handlers = TR_HANDLERS({&one_record, NULL})},
                 bad_record_ = {.name = "b", .handlers = TR_HANDLERS({&bad_record, handle})},
                 bad_state = {.name = "c", .state = &bad_record},
-                twice = {.name = "d", .handlers = TR_HANDLERS({&one_record, handle}, {&other_record, handle})};
+                twice = {.name = "d",
+                         .handlers = TR_HANDLERS({&one_record, handle}, {&other_record, handle})};
     cr_assert_eq(offer(&nameless, "name"), TR_EINVAL);
     cr_assert_eq(offer(&no_function, "one"), TR_EINVAL);
     cr_assert_eq(offer(&bad_record_, "pointer"), TR_EINVAL);

@@ -3,8 +3,9 @@
  *
  * The main thread plays core: it opens a recording, sweeps, waits for all red, sends a marker down
  * a link that leads back to this node, runs the last token and closes. Money in the recorded states
- * and messages must add up (I6, I7), the link's three counters must agree (I8), and when all is said
- * to be red no older actor may live. Some recordings are aborted half-way. Usage: colour_stress [CUTS].
+ * and messages must add up (I6, I7), the link's three counters must agree (I8), and when all is
+ * said to be red no older actor may live. Some recordings are aborted half-way. Usage:
+ * colour_stress [CUTS].
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,8 +22,10 @@ enum { WORKERS = 3, PAYERS = 24, FUNDS = 1000, SESSION = 1, PEER = 1, CUT_STEPS_
 static unsigned passed, failed;
 
 static void expect(bool truth, const char *what, uint64_t epoch) {
-    if (truth) passed++;
-    else failed++, fprintf(stderr, "failed: %s (cut %" PRIu64 ")\n", what, epoch);
+    if (truth)
+        passed++;
+    else
+        failed++, fprintf(stderr, "failed: %s (cut %" PRIu64 ")\n", what, epoch);
 }
 
 /* ---- actors ---------------------------------------------------------------------------------- */
@@ -56,7 +59,8 @@ static tr_status on_step(tr_actor *self, void *argument, const tr_message *messa
     tr_pid to = payers[drawn % PAYERS];
     if (drawn >> 32 & 1) to.space = FIXTURE_FAR;
     int64_t amount = (int64_t)(drawn >> 40 & 7);
-    if (amount <= state->funds && tr_send(self, to, pay, .amount = amount) == TR_OK) state->funds -= amount;
+    if (amount <= state->funds && tr_send(self, to, pay, .amount = amount) == TR_OK)
+        state->funds -= amount;
     return tr_send(self, tr_self(self), step);
 }
 
@@ -74,8 +78,10 @@ static const tr_behavior payer_behavior = {
 };
 
 static tr_status on_child(tr_actor *self, void *state, const tr_message *message);
-static const tr_behavior breeder = {.name = "breeder", .version = 1,
-                                    .handlers = TR_HANDLERS({&child_record, on_child}, {&pay_record, on_pay})};
+static const tr_behavior breeder = {
+    .name = "breeder",
+    .version = 1,
+    .handlers = TR_HANDLERS({&child_record, on_child}, {&pay_record, on_pay})};
 
 /* Bears one, sends nothing but zeros to the dead, and dies; every eighth stays idle for ever. */
 static tr_status on_child(tr_actor *self, void *state, const tr_message *message) {
@@ -97,7 +103,8 @@ static pthread_mutex_t link_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct message_list link_queue;
 static uint64_t link_count;
 
-static tr_status post_far(void *context, struct producer *producer, tr_actor *sender, tr_message **message) {
+static tr_status post_far(void *context, struct producer *producer, tr_actor *sender,
+                          tr_message **message) {
     (void)context, (void)sender;
     pthread_mutex_lock(&link_mutex);
     bool full = link_count >= 5000;
@@ -153,7 +160,8 @@ static struct storage *storage;
 static bool part_done;
 static tr_status part_status;
 
-static void note_done(void *context, tr_status status, const part_summary *summary, const tr_error *error) {
+static void note_done(void *context, tr_status status, const part_summary *summary,
+                      const tr_error *error) {
     (void)context, (void)summary, (void)error;
     part_done = true;
     part_status = status;
@@ -171,14 +179,17 @@ static uint64_t count_older(uint64_t epoch) {
     uint64_t older = 0;
     for (uint32_t slot = 0; slot < slots_used(slots); slot++) {
         struct slot_head *head = slots_at(slots, slot);
-        if (head != NULL && head->kind == SLOT_ACTOR && actor_colour((tr_actor *)(void *)head) < epoch) older++;
+        if (head != NULL && head->kind == SLOT_ACTOR &&
+            actor_colour((tr_actor *)(void *)head) < epoch)
+            older++;
     }
     return older;
 }
 
 static int64_t money_of(const part_reader *reader, uint32_t record, part_value value) {
     const record_type *type = part_reader_type(reader, record);
-    if (type == NULL || (strcmp(type->name, "payer") != 0 && strcmp(type->name, "pay") != 0)) return 0;
+    if (type == NULL || (strcmp(type->name, "payer") != 0 && strcmp(type->name, "pay") != 0))
+        return 0;
     void *body = part_reader_decode(reader, record, value);
     int64_t money = *(const int64_t *)body; /* the only field of both */
     mem_free(body);
@@ -211,7 +222,8 @@ static void finish_part(part_writer *writer) {
     part_record *all = mem_zalloc(count + 1, sizeof *all);
     for (uint32_t i = 0; i < count; i++) {
         const record_type *type = record_table_at(records, i + 1);
-        all[i] = (part_record){.id = type->id, .descriptor = {type->descriptor, type->descriptor_bytes}};
+        all[i] =
+            (part_record){.id = type->id, .descriptor = {type->descriptor, type->descriptor_bytes}};
     }
     part_writer_finish(writer, all, count, NULL, 0);
     mem_free(all);
@@ -257,7 +269,11 @@ static void check_cut(uint64_t epoch, const char *path, part_writer *writer) {
 }
 
 static void cut(uint64_t epoch, bool abort_it) {
-    part_header header = {.cluster = "c", .initiator = "here", .node = "here", .epoch = epoch, .space = FIXTURE_SPACE};
+    part_header header = {.cluster = "c",
+                          .initiator = "here",
+                          .node = "here",
+                          .epoch = epoch,
+                          .space = FIXTURE_SPACE};
     snprintf(header.snapshot, sizeof header.snapshot, "s%" PRIu64, epoch);
     char path[96];
     snprintf(path, sizeof path, "/s/s%" PRIu64 "/here.part", epoch);
@@ -298,7 +314,8 @@ static void *use_ports(void *argument) {
 
 static void populate(void) {
     struct payer funds = {FUNDS};
-    for (int i = 0; i < PAYERS; i++) payers[i] = fixture_spawn(&world, &payer_behavior, NULL, &funds);
+    for (int i = 0; i < PAYERS; i++)
+        payers[i] = fixture_spawn(&world, &payer_behavior, NULL, &funds);
     for (int i = 0; i < PAYERS; i++) FIXTURE_SEND(&world, payers[i], step);
     for (int i = 0; i < 4; i++)
         FIXTURE_SEND(&world, fixture_spawn(&world, &breeder, NULL, NULL), child, .left = 0);

@@ -243,9 +243,10 @@ struct manifest_job {
 static void on_manifest_done(void *context, tr_status status, const tr_error *error) {
     struct manifest_job *job = context;
     tr_node *node = job->node;
-    if (status == TR_OK)
+    /* Without a cutter the node is being closed: nobody decides any more, the next life asks. */
+    if (node->cutter != NULL && status == TR_OK)
         snapshot_manifest_durable(node->snapshot, now_of(node), job->epoch, job->bytes.data, job->bytes.bytes);
-    else
+    else if (node->cutter != NULL)
         snapshot_manifest_failed(node->snapshot, now_of(node), job->epoch, status, error->message);
     buffer_fini(&job->bytes);
     mem_free(job);
@@ -297,8 +298,10 @@ static void on_manifest_found(void *context, tr_status status, const uint8_t *ma
                               const tr_error *error) {
     struct find_job *job = context;
     tr_node *node = job->node;
-    if (status != TR_OK && status != TR_ENOENT) node_log(node, TR_ERROR, "snapshot", "%s", error->message);
-    snapshot_manifest_found(node->snapshot, now_of(node), job->epoch, status == TR_OK, manifest, bytes);
+    if (node->cutter != NULL) {
+        if (status != TR_OK && status != TR_ENOENT) node_log(node, TR_ERROR, "snapshot", "%s", error->message);
+        snapshot_manifest_found(node->snapshot, now_of(node), job->epoch, status == TR_OK, manifest, bytes);
+    }
     mem_free(job);
 }
 
@@ -320,8 +323,10 @@ struct floor_job {
 static void on_floor_done(void *context, tr_status status, const tr_error *error) {
     struct floor_job *floor = context;
     tr_node *node = floor->node;
-    if (status == TR_OK && node->cutter->floor_saved < floor->epoch) node->cutter->floor_saved = floor->epoch;
-    snapshot_floor_saved(node->snapshot, now_of(node), floor->epoch, status, status == TR_OK ? NULL : error->message);
+    if (node->cutter != NULL) {
+        if (status == TR_OK && node->cutter->floor_saved < floor->epoch) node->cutter->floor_saved = floor->epoch;
+        snapshot_floor_saved(node->snapshot, now_of(node), floor->epoch, status, status == TR_OK ? NULL : error->message);
+    }
     mem_free(floor);
 }
 
@@ -420,6 +425,7 @@ void cutter_close(tr_node *node) {
     if (cutter == NULL) return;
     if (cutter->part != NULL) { /* a voted part stays on disk; the next life asks what became of it */
         part_close(cutter->part, false);
+        part_writer_abort(cutter->part->writer); /* its completions, still to come, tell nobody; no job runs any more */
         part_forget(cutter);
     }
     size_t cursor = 0;

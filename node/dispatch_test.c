@@ -41,17 +41,18 @@ TR_RECORD(pending, TR_FIELD(pending, label));
 TR_RECORD(do_ask, TR_FIELD(do_ask, to), TR_FIELD(do_ask, label), TR_FIELD(do_ask, hold));
 TR_RECORD(asker, TR_FIELD(asker, got), TR_FIELD(asker, got_label), TR_FIELD(asker, failed),
           TR_FIELD(asker, failed_status), TR_FIELD(asker, failed_label), TR_FIELD(asker, items));
-TR_RECORD(server, TR_FIELD(server, kept), TR_FIELD(server, asked), TR_FIELD(server, mode), TR_FIELD(server, last),
-          TR_FIELD(server, twice_status));
+TR_RECORD(server, TR_FIELD(server, kept), TR_FIELD(server, asked), TR_FIELD(server, mode),
+          TR_FIELD(server, last), TR_FIELD(server, twice_status));
 
 enum { REPLY_NOW, REPLY_LATER, REPLY_TWICE, FAIL, REPLY_OTHER };
 
 static tr_status on_do_ask(tr_actor *self, void *state, const tr_message *message) {
     (void)state;
     const struct do_ask *body = tr_body(message);
-    return tr_ask(self, body->to,
-                  TR_ASK(.timeout_ms = 100, .hold = body->hold, TR_CONTEXT(pending, .label = body->label)), get,
-                  .number = body->label);
+    return tr_ask(
+        self, body->to,
+        TR_ASK(.timeout_ms = 100, .hold = body->hold, TR_CONTEXT(pending, .label = body->label)),
+        get, .number = body->label);
 }
 
 static tr_status on_got(tr_actor *self, void *argument, const tr_message *message) {
@@ -96,21 +97,27 @@ static tr_status on_get(tr_actor *self, void *argument, const tr_message *messag
     state->asked++;
     state->last = number;
     switch (state->mode) {
-    case REPLY_NOW: return tr_reply(self, message, got, .number = number * 10);
-    case REPLY_LATER: state->kept = tr_request_of(message); return TR_OK;
-    case REPLY_TWICE:
-        tr_reply(self, message, got, .number = 1);
-        state->twice_status = tr_reply(self, message, got, .number = 2);
-        return TR_OK;
-    case REPLY_OTHER: return tr_reply(self, message, unknown, .number = 1);
-    default: return tr_fail(self, "told to");
+        case REPLY_NOW:
+            return tr_reply(self, message, got, .number = number * 10);
+        case REPLY_LATER:
+            state->kept = tr_request_of(message);
+            return TR_OK;
+        case REPLY_TWICE:
+            tr_reply(self, message, got, .number = 1);
+            state->twice_status = tr_reply(self, message, got, .number = 2);
+            return TR_OK;
+        case REPLY_OTHER:
+            return tr_reply(self, message, unknown, .number = 1);
+        default:
+            return tr_fail(self, "told to");
     }
 }
 
 /* Answers what it kept. */
 static tr_status on_answer(tr_actor *self, void *argument, const tr_message *message) {
     struct server *state = argument;
-    cr_assert_eq(tr_reply(self, message, got, .number = 0), TR_EINVAL, "a plain message cannot be answered");
+    cr_assert_eq(tr_reply(self, message, got, .number = 0), TR_EINVAL,
+                 "a plain message cannot be answered");
     return tr_answer(self, state->kept, got, .number = 77);
 }
 
@@ -204,7 +211,8 @@ Test(dispatch, an_ask_that_is_not_answered_in_time_fails_and_the_late_reply_is_a
 
 Test(dispatch, an_ask_to_a_dead_pid_fails_at_once) {
     open_world(REPLY_NOW);
-    FIXTURE_SEND(&world, asker, do_ask, .to = {FIXTURE_SPACE, server.slot, server.generation + 1}, .label = 4);
+    FIXTURE_SEND(&world, asker, do_ask, .to = {FIXTURE_SPACE, server.slot, server.generation + 1},
+                 .label = 4);
     settle();
     cr_assert_eq(asked()->failed, 1);
     cr_assert_eq(asked()->failed_status, TR_EDEAD);

@@ -20,8 +20,10 @@ static uint64_t messages = 20000;
 static unsigned passed, failed;
 
 static void expect(bool truth, const char *what) {
-    if (truth) passed++;
-    else failed++, fprintf(stderr, "failed: %s\n", what);
+    if (truth)
+        passed++;
+    else
+        failed++, fprintf(stderr, "failed: %s\n", what);
 }
 
 static void *send(void *argument) {

@@ -5,7 +5,8 @@
 
 TestSuite(mailbox, .timeout = 30);
 
-static enum mailbox_push_result push(struct mailbox *box, uint64_t serial, uint32_t hard, uint32_t *count_out) {
+static enum mailbox_push_result push(struct mailbox *box, uint64_t serial, uint32_t hard,
+                                     uint32_t *count_out) {
     tr_message *item = message_new(0);
     item->serial = serial;
     enum mailbox_push_result result = mailbox_push(box, &item, hard, count_out);
@@ -88,7 +89,8 @@ Test(mailbox, push_past_the_hard_mark_is_refused_and_keeps_ownership) {
     cr_assert_eq(push(&box, 3, 2, &count), MAILBOX_REFUSED);
     cr_assert_eq(push(&box, 4, UINT32_MAX, &count), MAILBOX_PUSHED, "no mark, no refusal");
     mailbox_take(&box, &list);
-    tr_message *one = message_list_pop(&list), *two = message_list_pop(&list), *four = message_list_pop(&list);
+    tr_message *one = message_list_pop(&list), *two = message_list_pop(&list),
+               *four = message_list_pop(&list);
     cr_assert_eq(one->serial, 1);
     cr_assert_eq(two->serial, 2);
     cr_assert_eq(four->serial, 4);

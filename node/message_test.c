@@ -79,7 +79,8 @@ Test(message, replies_and_control_are_exempt_and_timers_are_in_no_channel) {
 struct old_note {
     int64_t number;
 };
-static const tr_record old_note_record = {"note", sizeof(struct old_note), _Alignof(struct old_note),
+static const tr_record old_note_record = {"note", sizeof(struct old_note),
+                                          _Alignof(struct old_note),
                                           (const tr_field[]){TR_FIELD(old_note, number), {0}}};
 
 Test(message, converted_keeps_its_header) {
@@ -92,7 +93,8 @@ Test(message, converted_keeps_its_header) {
     item->serial = 3;
     item->colour = 4;
     size_t bytes;
-    cr_assert_eq(record_convert_measure(old, item->body, note_type(table), NULL, &bytes, NULL), TR_OK);
+    cr_assert_eq(record_convert_measure(old, item->body, note_type(table), NULL, &bytes, NULL),
+                 TR_OK);
     tr_message *made = message_converted(item, note_type(table), bytes);
     const struct note *note = tr_body(made);
     cr_assert_eq(note->number, 5);

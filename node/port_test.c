@@ -20,7 +20,8 @@ TR_RECORD(quiet, TR_FIELD(quiet, number));
 static tr_status on_item(tr_actor *self, void *state, const tr_message *message) {
     (void)state;
     const struct item *body = tr_body(message);
-    if (tr_request_of(message).id != 0) return tr_reply(self, message, item, .number = body->number + 1);
+    if (tr_request_of(message).id != 0)
+        return tr_reply(self, message, item, .number = body->number + 1);
     tr_send(self, tr_sender(message), item, .number = body->number + 2);
     return TR_OK;
 }
@@ -30,8 +31,10 @@ static tr_status on_quiet(tr_actor *self, void *state, const tr_message *message
     return TR_OK;
 }
 
-static const tr_behavior echo = {.name = "echo", .version = 1,
-                                 .handlers = TR_HANDLERS({&item_record, on_item}, {&quiet_record, on_quiet})};
+static const tr_behavior echo = {
+    .name = "echo",
+    .version = 1,
+    .handlers = TR_HANDLERS({&item_record, on_item}, {&quiet_record, on_quiet})};
 static const tr_behavior *const offered[] = {&echo, NULL};
 
 static struct fixture world;
@@ -109,7 +112,8 @@ Test(port, a_reply_after_the_timeout_is_a_dead_letter) {
 
 Test(port, a_send_past_the_high_mark_waits_to_its_deadline_and_sends_nothing) {
     open_still();
-    for (int i = 0; i < 5; i++) cr_assert_eq(tr_port_send(port, actor, 1, quiet, .number = i), TR_OK);
+    for (int i = 0; i < 5; i++)
+        cr_assert_eq(tr_port_send(port, actor, 1, quiet, .number = i), TR_OK);
     cr_assert_eq(tr_port_send(port, actor, 1, quiet, .number = 6), TR_EFULL);
     cr_assert_eq(mailbox_count(&fixture_actor(&world, actor)->box), 5);
     cr_assert(fixture_settle(&world, 100));
@@ -130,7 +134,8 @@ Test(port, a_send_to_a_full_port_waits_to_its_deadline_and_no_longer) {
     open_still();
     tr_port *full;
     cr_assert_eq(port_open(world.runtime, NULL, NULL, &full), TR_OK);
-    for (int i = 0; i < 8; i++) cr_assert_eq(tr_port_send(port, tr_port_pid(full), 1, quiet, .number = i), TR_OK);
+    for (int i = 0; i < 8; i++)
+        cr_assert_eq(tr_port_send(port, tr_port_pid(full), 1, quiet, .number = i), TR_OK);
     cr_assert_eq(tr_port_send(port, tr_port_pid(full), 1, quiet, .number = 8), TR_EFULL);
     message_free(port_take(full));
     cr_assert_eq(tr_port_send(port, tr_port_pid(full), 1, quiet, .number = 9), TR_OK);

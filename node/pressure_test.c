@@ -24,8 +24,8 @@ struct answer_now {
     char unused;
 };
 struct node_state {
-    tr_pid next;       /* where items go on to; nobody: they end here */
-    tr_request asked;  /* kept, to be answered later */
+    tr_pid next;      /* where items go on to; nobody: they end here */
+    tr_request asked; /* kept, to be answered later */
     int64_t sent, refused, received, replies;
 };
 TR_RECORD(send_many, TR_FIELD(send_many, to), TR_FIELD(send_many, count));
@@ -39,8 +39,10 @@ TR_RECORD(node_state, TR_FIELD(node_state, next), TR_FIELD(node_state, asked),
 
 static void pass_on(tr_actor *self, struct node_state *state, tr_pid to, int64_t number) {
     tr_status status = tr_send(self, to, item, .number = number);
-    if (status == TR_OK) state->sent++;
-    else state->refused++;
+    if (status == TR_OK)
+        state->sent++;
+    else
+        state->refused++;
     cr_assert(status == TR_OK || status == TR_EFULL);
 }
 
@@ -86,10 +88,9 @@ static const tr_behavior node_behavior = {
     .name = "node",
     .version = 1,
     .state = &node_state_record,
-    .handlers = TR_HANDLERS({&send_many_record, on_send_many}, {&item_record, on_item},
-                            {&question_record, on_question},
-                            {&ask_and_hold_record, on_ask_and_hold},
-                            {&answer_now_record, on_answer_now}),
+    .handlers = TR_HANDLERS(
+        {&send_many_record, on_send_many}, {&item_record, on_item}, {&question_record, on_question},
+        {&ask_and_hold_record, on_ask_and_hold}, {&answer_now_record, on_answer_now}),
 };
 
 static struct fixture world;
@@ -125,7 +126,8 @@ static void send_items(tr_pid from, tr_pid to, int64_t count) {
 }
 
 static void feed(tr_pid to, int count) {
-    for (int i = 0; i < count; i++) cr_assert_eq(FIXTURE_SEND(&world, to, item, .number = i), TR_OK);
+    for (int i = 0; i < count; i++)
+        cr_assert_eq(FIXTURE_SEND(&world, to, item, .number = i), TR_OK);
 }
 
 /* ---- muting ---------------------------------------------------------------------------------- */
@@ -398,7 +400,8 @@ Test(pressure, a_pipeline_passes_pressure_back_and_loses_nothing) {
     }
     cr_assert_lt(fed, 400, "the pressure of the last reached the source");
     cr_assert(fixture_settle(&world, 10000));
-    cr_assert_eq(state_of(last)->received + state_of(first)->refused + state_of(middle)->refused, fed);
+    cr_assert_eq(state_of(last)->received + state_of(first)->refused + state_of(middle)->refused,
+                 fed);
     cr_assert_eq(mutes_of(first) + mutes_of(middle), 0);
     cr_assert_eq(fixture_dead_all(&world), 0);
     fixture_close(&world);
@@ -423,10 +426,12 @@ static void flood_at_random(random_state *random) {
         tr_pid from = graph[random_below(random, GRAPH_NODES)];
         tr_pid to = graph[random_below(random, GRAPH_NODES)];
         if (random_below(random, 4) == 0)
-            FIXTURE_SEND(&world, from, send_many, .to = to, .count = (int64_t)random_below(random, 12));
+            FIXTURE_SEND(&world, from, send_many, .to = to,
+                         .count = (int64_t)random_below(random, 12));
         else
             FIXTURE_SEND(&world, from, item, .number = i);
-        if (random_below(random, 2) == 0) fixture_run(&world, graph[random_below(random, GRAPH_NODES)]);
+        if (random_below(random, 2) == 0)
+            fixture_run(&world, graph[random_below(random, GRAPH_NODES)]);
     }
 }
 

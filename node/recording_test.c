@@ -53,7 +53,8 @@ static const tr_behavior summer = {
     .name = "summer",
     .version = 1,
     .state = &sum_record,
-    .handlers = TR_HANDLERS({&add_record, on_add}, {&spawn_record, on_spawn}, {&hold_record, on_hold}),
+    .handlers =
+        TR_HANDLERS({&add_record, on_add}, {&spawn_record, on_spawn}, {&hold_record, on_hold}),
 };
 
 /* ---- one recording --------------------------------------------------------------------------- */
@@ -102,14 +103,19 @@ static tr_pid spawn(void) {
     return pid;
 }
 
-static void note_done(void *context, tr_status status, const part_summary *summary, const tr_error *error) {
+static void note_done(void *context, tr_status status, const part_summary *summary,
+                      const tr_error *error) {
     (void)context, (void)summary, (void)error;
     cr_assert_eq(status, TR_OK);
     part_done = true;
 }
 
 static void begin(uint64_t epoch) {
-    part_header header = {.cluster = "c", .snapshot = "s", .initiator = "here", .node = "here", .epoch = epoch,
+    part_header header = {.cluster = "c",
+                          .snapshot = "s",
+                          .initiator = "here",
+                          .node = "here",
+                          .epoch = epoch,
                           .space = FIXTURE_SPACE};
     snprintf(header.snapshot, sizeof header.snapshot, "s%" PRIu64, epoch);
     writer = part_writer_open(storage, "/d", &header, note_done, NULL);
@@ -148,7 +154,8 @@ static void read_part(uint64_t epoch) {
     snprintf(path, sizeof path, "/d/s%" PRIu64 "/here.part", epoch);
     part_reader *reader;
     tr_error error = {0};
-    cr_assert_eq(part_reader_open(&files, path, NULL, NULL, &reader, &error), TR_OK, "%s", error.message);
+    cr_assert_eq(part_reader_open(&files, path, NULL, NULL, &reader, &error), TR_OK, "%s",
+                 error.message);
     actor_count = message_count = 0;
     for (part_item item;;) {
         cr_assert_eq(part_reader_next(reader, &item, &error), TR_OK, "%s", error.message);
@@ -156,7 +163,8 @@ static void read_part(uint64_t epoch) {
         cr_assert(actor_count < KEPT && message_count < KEPT);
         if (item.kind == PART_ITEM_ACTOR)
             seen_actors[actor_count++] = (struct seen_actor){
-                item.actor.pid, number_of(reader, item.actor.record, item.actor.state), item.actor.colour};
+                item.actor.pid, number_of(reader, item.actor.record, item.actor.state),
+                item.actor.colour};
         else
             seen_messages[message_count++] = (struct seen_message){
                 item.message.to, number_of(reader, item.message.record, item.message.body),
@@ -172,7 +180,8 @@ static void finish(uint64_t epoch) {
     part_record *records = mem_zalloc(count + 1, sizeof *records);
     for (uint32_t i = 0; i < count; i++) {
         const record_type *type = record_table_at(world.runtime->records, i + 1);
-        records[i] = (part_record){.id = type->id, .descriptor = {type->descriptor, type->descriptor_bytes}};
+        records[i] =
+            (part_record){.id = type->id, .descriptor = {type->descriptor, type->descriptor_bytes}};
     }
     part_writer_finish(writer, records, count, NULL, 0);
     mem_free(records);
@@ -322,7 +331,8 @@ Test(recording, all_is_not_red_while_a_child_of_an_older_parent_is_not) {
     tr_pid parent = spawn();
     FIXTURE_SEND(&world, parent, spawn);
     cr_assert_eq(actor_colour(fixture_actor(&world, parent)), 0);
-    struct actor_birth birth = {.behavior = behaviors_find(&world.runtime->behaviors, "summer"), .colour = 0};
+    struct actor_birth birth = {.behavior = behaviors_find(&world.runtime->behaviors, "summer"),
+                                .colour = 0};
     begin(5);
     sweep(5);
     tr_actor *late;

@@ -49,10 +49,12 @@ Test(routes, reading_a_pid_inverts_writing_it) {
 
 Test(routes, what_is_no_pid_is_refused_and_leaves_the_result_untouched) {
     struct routes *routes = three();
-    const char *const bad[] = {"",        "n1",         "n1/",      "n1/17",          "n1/17.",  "n1/.3",
-                               "n1/-1.3", "n1/17.3x",   "n3/17.3",  "n1:7/17.3",      "n1:/1.1", "/1.1",
-                               "n1/ 1.1", "n1/1. 1",    "n1/+1.1",  "n1/4294967296.1", "?/1.1",   "?xyz/1.1",
-                               "n1:+0/1.1", "n1/1.18446744073709551616", "?+1/1.1", "--"};
+    const char *const bad[] = {"",        "n1",        "n1/",       "n1/17",
+                               "n1/17.",  "n1/.3",     "n1/-1.3",   "n1/17.3x",
+                               "n3/17.3", "n1:7/17.3", "n1:/1.1",   "/1.1",
+                               "n1/ 1.1", "n1/1. 1",   "n1/+1.1",   "n1/4294967296.1",
+                               "?/1.1",   "?xyz/1.1",  "n1:+0/1.1", "n1/1.18446744073709551616",
+                               "?+1/1.1", "--"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         tr_pid read = {9, 9, 9};
         cr_assert_not(routes_pid_parse(routes, bad[i], &read), "\"%s\"", bad[i]);

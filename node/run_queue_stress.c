@@ -21,7 +21,8 @@ static uint32_t actors_count = 60000;
 static tr_actor *actors;
 static _Atomic uint32_t taken_count;
 
-/* One turn: the plain counter is the owner's, so two owners at once are a race the sanitizer sees. */
+/* One turn: the plain counter is the owner's, so two owners at once are a race the sanitizer sees.
+ */
 static void run(tr_actor *taken) {
     taken->serial++;
     atomic_fetch_add(&taken_count, 1);
@@ -37,8 +38,10 @@ static void *work(void *argument) {
     while (atomic_load(&taken_count) < actors_count) {
         tr_actor *taken = run_queue_pop(&queues[own]);
         if (taken == NULL) taken = run_queue_steal(&queues[(own + 1) % WORKERS], &queues[own]);
-        if (taken != NULL) run(taken);
-        else sched_yield();
+        if (taken != NULL)
+            run(taken);
+        else
+            sched_yield();
     }
     return NULL;
 }
@@ -57,12 +60,16 @@ int main(int count, char **arguments) {
     for (int i = 0; i < WORKERS; i++) pthread_join(threads[i], NULL);
     unsigned passed = 0, failed = 0;
     for (uint32_t i = 0; i < actors_count; i++) {
-        if (actors[i].serial == 1) passed++;
-        else failed++;
+        if (actors[i].serial == 1)
+            passed++;
+        else
+            failed++;
     }
     for (int i = 0; i < WORKERS; i++) {
-        if (run_queue_count(&queues[i]) == 0) passed++;
-        else failed++;
+        if (run_queue_count(&queues[i]) == 0)
+            passed++;
+        else
+            failed++;
         run_queue_fini(&queues[i]);
     }
     mem_free(actors);

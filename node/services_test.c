@@ -50,9 +50,9 @@ Test(services, marks_that_are_not_given_take_the_nodes_or_follow_high) {
 Test(services, marks_out_of_order_or_too_large_are_refused_and_leave_the_result_untouched) {
     open_world();
     struct mailbox_limits limits = {7, 7, 7};
-    const tr_mailbox_options bad[] = {{.low = 1000},         {.high = 16000, .hard = 16000},
-                                      {.hard = 1000},        {.hard = 1000001},
-                                      {.high = 1000000},     {.low = 10, .high = 10},
+    const tr_mailbox_options bad[] = {{.low = 1000},        {.high = 16000, .hard = 16000},
+                                      {.hard = 1000},       {.hard = 1000001},
+                                      {.high = 1000000},    {.low = 10, .high = 10},
                                       {.high = UINT32_MAX}, {.high = 0x10000001}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         cr_assert_eq(limits_of(bad[i], &limits), TR_EINVAL, "case %zu", i);
@@ -64,7 +64,8 @@ Test(services, other_policies_are_refused_not_ignored) {
     open_world();
     struct mailbox_limits limits;
     for (int policy = TR_OVERFLOW_REJECT; policy <= TR_OVERFLOW_UNBOUNDED + 1; policy++)
-        cr_assert_eq(limits_of((tr_mailbox_options){.overflow = (tr_overflow)policy}, &limits), TR_ENOTSUP);
+        cr_assert_eq(limits_of((tr_mailbox_options){.overflow = (tr_overflow)policy}, &limits),
+                     TR_ENOTSUP);
     fixture_close(&world);
 }
 
@@ -76,8 +77,11 @@ static struct tr_spawned spawn(const char *behavior, const char *name) {
                                     .name = {name, (uint32_t)strlen(name)}};
     const record_type *type;
     tr_trace trace = {{0}, 0};
-    cr_assert_eq(record_table_intern(world.runtime->records, &spawn_request_record, &type, NULL), TR_OK);
-    cr_assert_eq(port_post(port, world.runtime->spawner, MESSAGE_USER, MESSAGE_ASK, type, &request, &trace, NULL), TR_OK);
+    cr_assert_eq(record_table_intern(world.runtime->records, &spawn_request_record, &type, NULL),
+                 TR_OK);
+    cr_assert_eq(port_post(port, world.runtime->spawner, MESSAGE_USER, MESSAGE_ASK, type, &request,
+                           &trace, NULL),
+                 TR_OK);
     fixture_settle(&world, 1000);
     tr_message *reply = port_take(port);
     cr_assert_not_null(reply);

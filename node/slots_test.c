@@ -71,7 +71,8 @@ Test(slots, what_one_cache_frees_another_takes_without_growth) {
     }
     uint32_t used = slots_used(&table);
     for (int i = 0; i < COUNT; i++) slots_remove(&table, &heads[i], &cache);
-    for (int i = 0; i < COUNT - 4 * SLOTS_CACHE; i++) cr_assert_eq(slots_take(&table, &other).generation, 2);
+    for (int i = 0; i < COUNT - 4 * SLOTS_CACHE; i++)
+        cr_assert_eq(slots_take(&table, &other).generation, 2);
     cr_assert_eq(slots_used(&table), used);
     slots_fini(&table);
 }

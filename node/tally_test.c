@@ -29,12 +29,16 @@ Test(tally, after_any_history_the_newest_colour_is_told_exactly) {
         memset(&lane, 0, sizeof lane);
         uint64_t epoch = 0, older = 0, fresh = 0, all = 0;
         for (int i = 0; i < 300; i++) {
-            if (random_below(&random, 50) == 0) epoch += 1 + random_below(&random, 3), older = all, fresh = 0;
-            uint64_t colour = epoch == 0 || random_below(&random, 3) > 0 ? epoch : random_below(&random, epoch);
+            if (random_below(&random, 50) == 0)
+                epoch += 1 + random_below(&random, 3), older = all, fresh = 0;
+            uint64_t colour =
+                epoch == 0 || random_below(&random, 3) > 0 ? epoch : random_below(&random, epoch);
             tally_add(&lane, colour);
             all++;
-            if (colour == epoch) fresh++;
-            else older++;
+            if (colour == epoch)
+                fresh++;
+            else
+                older++;
             cr_assert_eq(tally_older(&lane, epoch), older);
             cr_assert_eq(tally_fresh(&lane, epoch), fresh);
         }

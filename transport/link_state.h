@@ -1,5 +1,5 @@
 /*
- * link_state.h - what the files of the link share; nobody else includes it.
+ * link_state.h - what the files of the link share; beyond them only its tests look inside.
  *
  * One struct for each concern: `handshake` agrees on sessions (link_handshake.c), `sender` and
  * `receiver` are the two channels (link_send.c, link_receive.c), `pressure` the notices
