@@ -29,7 +29,7 @@ static void random_bytes(void *context, void *out, size_t bytes) {
 static void observe(void *context, const struct observation *what) {
     struct machine *machine = context;
     oracle_observe(machine->sim->oracle, machine, what);
-    sim_interleave(machine->sim);
+    sim_interleave(machine->sim, what->kind == OBSERVE_EPOCH || what->kind == OBSERVE_RECORD_ACTOR);
 }
 
 static void open_logger(struct machine *machine) {
@@ -60,11 +60,19 @@ void machine_fini(struct machine *machine) {
 
 /* ---- lives ----------------------------------------------------------------------------------- */
 
+/* The first machine founds the cluster, as long as there is none. */
+static bool founds(const struct machine *machine) {
+    const struct sim *sim = machine->sim;
+    for (unsigned i = 0; i < sim->machine_count; i++)
+        if (i != machine->index && sim->machines[i].hosts) return false;
+    return machine->index == 0;
+}
+
 static void set_seeds(const struct machine *machine, char (*texts)[64], const char **seeds) {
     const struct sim *sim = machine->sim;
     size_t count = 0;
     for (unsigned i = 0; i < sim->machine_count; i++) {
-        if (i == machine->index || (machine->lives == 0 && i > machine->index)) continue;
+        if (i == machine->index || founds(machine)) continue;
         snprintf(texts[count], sizeof texts[count], "%s", sim->machines[i].endpoint);
         seeds[count] = texts[count];
         count++;
@@ -247,6 +255,9 @@ static void on_snapshot(void *context, tr_status status, const snapshot_result *
     } else {
         sim->report->aborted++;
         sim_trace(sim, "%s: snapshot aborted: %s: %s", machine->name, tr_status_name(status), error->message);
+        bool crossed = strstr(error->message, "overtaken") != NULL || status == TR_ETIMEDOUT || status == TR_EBUSY;
+        if (sim->profile.fault_gap_ns == 0 && !crossed && !sim->ending)
+            sim_fail(sim, "%s aborted a snapshot without a fault: %s", machine->name, error->message);
         if (status == TR_ECHECK || strstr(error->message, "counts differ") != NULL)
             sim_fail(sim, "I8: %s aborted a snapshot: %s", machine->name, error->message);
     }

@@ -254,7 +254,7 @@ static void on_dead_letter(struct oracle *oracle, struct machine *machine, const
     if (again || late) fail_mail(oracle, mail, "I2: a dead letter after it was handled or dead");
     oracle->sim->report->dead_letters++;
     if (!mail->dead || (mail->dead_by_session && !by_session)) {
-        uint64_t epoch = machine->index < MACHINES_MAX ? life_of(oracle, machine)->epoch : 0;
+        uint64_t epoch = machine->index < MACHINES_MAX ? what->epoch : 0; /* the colour of whoever dropped it */
         mail->dead_epoch = mail->dying_epoch != 0 && !by_session ? mail->dying_epoch : epoch;
         mail->dead_by_session = by_session;
     }

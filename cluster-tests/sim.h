@@ -99,8 +99,8 @@ uint64_t sim_between(struct sim *sim, uint64_t low, uint64_t high);
 
 /* Steps one thing that is not on the stack, if any can run. False: nothing can run now. */
 bool sim_step(struct sim *sim);
-/* Called by the observer after the oracle has seen an event: perhaps steps others. */
-void sim_interleave(struct sim *sim);
+/* Called by the observer after the oracle has seen an event: perhaps steps others, `often` rather than not. */
+void sim_interleave(struct sim *sim, bool often);
 /* Runs until `done` says so or the virtual time is `until_ns`; returns what `done` said last. */
 bool sim_run_until(struct sim *sim, uint64_t until_ns, bool (*done)(struct sim *sim));
 

@@ -41,7 +41,8 @@ struct totals {
 struct options {
     const char *program;
     uint64_t first, seeds, seed, jobs;
-    bool one, verbose, hashes;
+    uint64_t timeout; /* seconds of real time for one seed */
+    bool one, verbose, hashes, stop;
 };
 
 /* ---- one seed -------------------------------------------------------------------------------- */
@@ -83,10 +84,10 @@ static void failed_in_child(struct simulator_report *report) {
 }
 
 /* Runs seeds until the job is done; each time `next` moves the parent counts one as passed. */
-static void run_child(struct job *job, int notify) {
+static void run_child(const struct options *options, struct job *job, int notify) {
     while (job->next < job->end) {
         struct simulator_options run = {.seed = job->next};
-        alarm(SEED_SECONDS);
+        alarm((unsigned)options->timeout);
         simulator_run(&run, &job->report, failed_in_child);
         if (write(notify, &job->report, sizeof job->report) != (ssize_t)sizeof job->report) _exit(1);
         job->next++;
@@ -94,7 +95,7 @@ static void run_child(struct job *job, int notify) {
     alarm(0);
 }
 
-static void start_job(struct job *job, int notify) {
+static void start_job(const struct options *options, struct job *job, int notify) {
     fflush(stdout);
     job->report.violation[0] = '\0';
     job->running = true;
@@ -104,7 +105,7 @@ static void start_job(struct job *job, int notify) {
         return;
     }
     if (freopen(job->stderr_path, "w", stderr) == NULL) _exit(1);
-    run_child(job, notify);
+    run_child(options, job, notify);
     exit(0);
 }
 
@@ -176,13 +177,14 @@ static struct job *job_of(struct job *jobs, uint64_t count, pid_t pid) {
 /* A child has ended: the seed it was in has failed, unless it was done; goes on behind that. */
 static void job_ended(const struct options *options, struct job *job, int status, int notify, struct totals *totals) {
     job->running = false;
+    if (options->stop && totals->failed > 0) return; /* stopped for another one's failure */
     bool done = WIFEXITED(status) && WEXITSTATUS(status) == 0 && job->next >= job->end;
     if (!done) {
         totals->failed++;
         report_failure(options, job, status);
         job->next++;
     }
-    if (job->next < job->end) start_job(job, notify);
+    if (job->next < job->end && !(options->stop && totals->failed > 0)) start_job(options, job, notify);
 }
 
 static int run_many(const struct options *options) {
@@ -200,12 +202,15 @@ static int run_many(const struct options *options) {
         jobs[i].end = first + share;
         first += share;
         snprintf(jobs[i].stderr_path, sizeof jobs[i].stderr_path, "/tmp/sim-%ld-%u", (long)getpid(), (unsigned)i);
-        if (share > 0) start_job(&jobs[i], ends[1]);
+        if (share > 0) start_job(options, &jobs[i], ends[1]);
     }
     for (;;) {
         running = 0;
         for (uint64_t i = 0; i < options->jobs; i++) running += jobs[i].running;
         if (running == 0) break;
+        if (options->stop && totals.failed > 0)
+            for (uint64_t i = 0; i < options->jobs; i++)
+                if (jobs[i].running) kill(jobs[i].pid, SIGKILL);
         int status;
         pid_t pid = waitpid(-1, &status, WNOHANG);
         struct job *job = pid > 0 ? job_of(jobs, options->jobs, pid) : NULL;
@@ -245,7 +250,7 @@ static bool parse_number(const char *text, uint64_t *number_out) {
 }
 
 static int usage(const char *program) {
-    fprintf(stderr, "usage: %s --first N --seeds M [--jobs J] [--hashes] | --seed N [--verbose]\n", program);
+    fprintf(stderr, "usage: %s --first N --seeds M [--jobs J] [--timeout SECONDS] [--hashes] [--stop] | --seed N [--verbose]\n", program);
     return 2;
 }
 
@@ -254,18 +259,22 @@ int main(int argc, char **argv) {
         {"first", required_argument, NULL, 'f'}, {"seeds", required_argument, NULL, 'n'},
         {"seed", required_argument, NULL, 's'},  {"jobs", required_argument, NULL, 'j'},
         {"verbose", no_argument, NULL, 'v'},     {"hashes", no_argument, NULL, 'h'},
+        {"timeout", required_argument, NULL, 't'}, {"stop", no_argument, NULL, 'x'},
         {NULL, 0, NULL, 0}};
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    struct options options = {.program = argv[0], .first = 1, .seeds = 500, .jobs = cores < 1 ? 1 : (uint64_t)cores};
+    struct options options = {.program = argv[0], .first = 1, .seeds = 500, .jobs = cores < 1 ? 1 : (uint64_t)cores,
+                              .timeout = SEED_SECONDS};
     int option;
     while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         uint64_t *place = option == 'f'   ? &options.first
                           : option == 'n' ? &options.seeds
                           : option == 's' ? &options.seed
                           : option == 'j' ? &options.jobs
+                          : option == 't' ? &options.timeout
                                           : NULL;
         if (option == 'v') options.verbose = true;
         else if (option == 'h') options.hashes = true;
+        else if (option == 'x') options.stop = true;
         else if (place == NULL || !parse_number(optarg, place)) return usage(argv[0]);
         if (option == 's') options.one = true;
     }

@@ -118,10 +118,11 @@ bool sim_step(struct sim *sim) {
     return true;
 }
 
-void sim_interleave(struct sim *sim) {
-    if (sim->ending || sim->depth >= sim->profile.nest_depth || !sim_one_in(sim, sim->profile.nest_one_in)) return;
+void sim_interleave(struct sim *sim, bool often) {
+    if (sim->ending || sim->depth >= sim->profile.nest_depth || sim->profile.nest_one_in == 0) return;
+    if (!sim_one_in(sim, often ? 2 : sim->profile.nest_one_in)) return;
     sim->depth++;
-    unsigned steps = 1 + (unsigned)sim_below(sim, 3);
+    unsigned steps = 1 + (unsigned)sim_below(sim, often ? 12 : 3);
     for (unsigned i = 0; i < steps && sim_step(sim); i++) sim->report->nested_steps++;
     sim->depth--;
 }

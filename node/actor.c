@@ -213,7 +213,7 @@ static void drop_extra(struct worker *worker, tr_actor *actor) {
     }
     map_u64_fini(&extra->timers);
     asks_free(extra);
-    if (extra->name_count > 0) post_names_dropped(worker, actor);
+    if (extra->name_count > 0 || extra->has_claimed) post_names_dropped(worker, actor);
     extra->hold = 0; /* the rest is freed with the actor: others may be reading its marks and name */
 }
 
@@ -249,7 +249,6 @@ static void actor_end(struct worker *worker, tr_actor *actor, tr_status reason) 
         actor->behavior->offered->stop(actor, actor->state, reason);
     if (reason == TR_EFAILED) counter_add(&producer->counters.failed);
     actor->phase = ACTOR_ENDED;
-    slots_remove(&runtime->slots, &actor->head, &producer->slots);
     mailbox_close(&actor->box, &actor->local);
     pressure_end(actor);
     enum deadletter_reason why = reason == TR_EFAILED   ? DEADLETTER_FAILED
@@ -260,6 +259,8 @@ static void actor_end(struct worker *worker, tr_actor *actor, tr_status reason) 
     drop_extra(worker, actor);
     uint32_t signals = atomic_fetch_or(&actor->signals, SIGNAL_DEAD);
     if ((signals & SIGNAL_TOKEN) != 0) token_taken(runtime);
+    /* Only now: while it drops older mail, the last token must find it (I7). */
+    slots_remove(&runtime->slots, &actor->head, &producer->slots);
     answer_end(worker, actor, reason);
     observe_actor(actor, OBSERVE_DEATH);
     counter_add(&producer->counters.ended);
@@ -289,6 +290,7 @@ static bool actor_begin(struct worker *worker, tr_actor *actor) {
     actor->phase = ACTOR_READY;
     const tr_behavior *offered = actor->behavior->offered;
     tr_status status = offered->init == NULL ? TR_OK : offered->init(actor, actor->state);
+    actor_watch_time(worker, actor, NULL);
     if (status == TR_OK) actor_answer_birth(actor, TR_OK);
     if (status == TR_OK && !actor->exiting) return false;
     if (status != TR_OK) actor_report_failure(actor, NULL, status);
@@ -350,7 +352,7 @@ static bool actor_receive(struct worker *worker, tr_actor *actor, tr_message *it
         recording_message(&worker->producer, item, colour, NULL);
         item->colour = colour;
     }
-    bool stop = item->kind == MESSAGE_STOP;
+    bool stop = item->kind == MESSAGE_STOP && !actor->behavior->system;
     tr_status status = dispatch_message(worker, actor, item);
     if (atomic_load_explicit(&actor->overloaded, memory_order_relaxed)) pressure_drained(actor);
     if (status == TR_OK && !stop && !actor->exiting) return false;

@@ -64,6 +64,7 @@ struct actor_extra {
     tr_message *scanned; /* blocked: the local list has been searched up to and with this one */
     char **names; /* freed with the actor: others may be reading the first */
     uint32_t name_count;
+    bool has_claimed; /* a name, whose outcome may not have come yet */
     tr_request born_for;  /* the spawn that is answered once init has run */
     tr_message *stop_for; /* the exit that is answered at the end */
     struct mailbox_limits limits;
@@ -91,6 +92,7 @@ struct tr_actor {
     uint64_t serial;       /* of the last message it sent */
     _Atomic uint64_t colour;
     _Atomic uint64_t processed;
+    _Atomic uint64_t refused; /* sends of this node's that met its hard mark; senders write */
     _Atomic(struct pressure *) pressure;
     _Atomic(const char *) name; /* its first one; NULL: none */
     struct actor_extra *extra;
@@ -149,6 +151,8 @@ tr_status dispatch_message(struct worker *worker, tr_actor *actor, tr_message *m
 /* Logs one line about the actor and the flow of `item` (may be NULL). */
 void actor_log(tr_actor *actor, const tr_message *item, tr_log_level level, const char *format, ...) TR_PRINTF(4, 5);
 void actor_log_list(tr_actor *actor, const tr_message *item, tr_log_level level, const char *format, va_list arguments);
+/* Reports init (`item` NULL) or a handler that has kept its worker for too long. */
+void actor_watch_time(struct worker *worker, tr_actor *actor, const tr_message *item);
 /* Logs that init (`item` NULL) or a handler returned `status`. */
 void actor_report_failure(tr_actor *actor, const tr_message *item, tr_status status);
 

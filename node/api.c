@@ -141,8 +141,9 @@ tr_status tr_spawn(tr_actor *self, const tr_behavior *behavior, const tr_spawn_o
         const struct behavior *found = behaviors_of(&self->runtime->behaviors, behavior);
         return found == NULL ? TR_ENOENT : spawn_local(self, found, options, pid_out);
     }
-    if (pid_out != NULL) *pid_out = (tr_pid){0, 0, 0};
-    return spawn_remote(self, behavior->name, behavior->state, options);
+    tr_status status = spawn_remote(self, behavior->name, behavior->state, options);
+    if (status == TR_OK && pid_out != NULL) *pid_out = (tr_pid){0, 0, 0};
+    return status;
 }
 
 tr_status tr_spawn_by_name(tr_actor *self, const char *behavior, const tr_record *state_record,
@@ -156,8 +157,9 @@ tr_status tr_spawn_by_name(tr_actor *self, const char *behavior, const tr_record
         if (type == found->state || options->state == NULL) return spawn_local(self, found, options, pid_out);
         return TR_EDATA;
     }
-    if (pid_out != NULL) *pid_out = (tr_pid){0, 0, 0};
-    return spawn_remote(self, behavior, state_record, options);
+    tr_status status = spawn_remote(self, behavior, state_record, options);
+    if (status == TR_OK && pid_out != NULL) *pid_out = (tr_pid){0, 0, 0};
+    return status;
 }
 
 tr_pid tr_self(const tr_actor *self) {
@@ -187,7 +189,9 @@ tr_status tr_register(tr_actor *self, const char *name) {
     if (name == NULL || !names_valid(name, strlen(name))) return TR_EINVAL;
     struct name_claim claim = {.name = {name, (uint32_t)strlen(name)}, .pid = actor_pid(self)};
     tr_ask_options options = {.timeout_ms = 20000, .context_record = &name_claim_record, .context = &claim};
-    return tr_ask_record(self, self->runtime->namer, &options, &name_claim_record, &claim);
+    tr_status status = tr_ask_record(self, self->runtime->namer, &options, &name_claim_record, &claim);
+    if (status == TR_OK) actor_extra(self)->has_claimed = true; /* its end frees the name, answered or not */
+    return status;
 }
 
 tr_status tr_whereis(tr_actor *self, const char *name, tr_pid *pid_out) {

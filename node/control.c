@@ -11,6 +11,8 @@
 enum {
     REQUEST_BYTES_MAX = 4 << 20,
     DEADLINE_DEFAULT_MS = 30000,
+    DEADLINE_MAX_MS = 24 * 3600 * 1000,
+    CALLS_MAX = 10000,
     PROGRESS_NS = 250000000
 };
 
@@ -23,7 +25,13 @@ static uint64_t now_of(const struct control *control) {
 static void send_json(struct control_call *call, json_t *message) {
     char *text = json_dumps(message, JSON_COMPACT);
     json_decref(message);
-    if (text == NULL) return; /* out of memory or not UTF-8: cannot be, all text is checked */
+    char fixed[160];
+    if (text == NULL) { /* not UTF-8 somewhere: an answer all the same */
+        snprintf(fixed, sizeof fixed, "{\"id\":%" JSON_INTEGER_FORMAT
+                 ",\"error\":{\"code\":\"TR_EINTERNAL\",\"message\":\"the answer is no text\"}}", call->id);
+        driver_control_reply(&call->node->driver, call->client, call->client_bytes, (const uint8_t *)fixed, strlen(fixed));
+        return;
+    }
     /* A client that is gone gets nothing: its request is finished all the same. */
     driver_control_reply(&call->node->driver, call->client, call->client_bytes, (const uint8_t *)text, strlen(text));
     free(text);
@@ -67,9 +75,10 @@ void control_fail(struct control_call *call, tr_status status, const char *hint,
     tr_error error = {.status = status};
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(error.message, sizeof error.message, format, arguments);
+    char *text = mem_format_list(format, arguments);
     va_end(arguments);
-    if (hint != NULL) snprintf(error.hint, sizeof error.hint, "%s", hint);
+    error_set(&error, status, hint, "%s", text); /* cuts at the end of a whole character */
+    mem_free(text);
     control_reply_error(call, &error, NULL);
 }
 
@@ -94,7 +103,7 @@ void control_await(struct control_call *call, uint64_t serial, control_continue 
 void control_deadline(struct control_call *call, uint64_t timeout_ms) {
     struct control *control = call->control;
     heap_remove(&control->deadlines, &call->deadline);
-    if (timeout_ms > UINT64_MAX / 4000000) timeout_ms = UINT64_MAX / 4000000;
+    if (timeout_ms > DEADLINE_MAX_MS) timeout_ms = DEADLINE_MAX_MS;
     heap_push(&control->deadlines, &call->deadline, now_of(control) + timeout_ms * 1000000);
 }
 
@@ -243,6 +252,8 @@ void control_request(struct control *control, const uint8_t *client, size_t clie
     control_deadline(call, control_timeout_ms(call, DEADLINE_DEFAULT_MS));
     if (request_bytes > REQUEST_BYTES_MAX)
         control_fail(call, TR_ETOOBIG, NULL, "a request of %zu bytes; at most 4 MiB", request_bytes);
+    else if (control->deadlines.count > CALLS_MAX)
+        control_fail(call, TR_EBUSY, "try again later", "%d requests are under way", CALLS_MAX);
     else if (request == NULL)
         control_fail(call, TR_EDATA, NULL, "the request is no JSON: line %d, column %d: %s", where.line, where.column,
                      where.text);
@@ -276,6 +287,7 @@ struct control *control_open(tr_node *node) {
 
 static void take_replies(struct control *control) {
     for (tr_message *item; (item = port_take(control->port)) != NULL; message_free(item)) {
+        if ((item->flags & MESSAGE_REPLY) == 0) continue; /* nobody has anything to say to the control side */
         struct control_call *call = map_u64_remove(&control->asks, item->reference);
         if (call == NULL) continue; /* its call has ended */
         call->serial = 0;

@@ -14,6 +14,7 @@ enum {
     PAGE_SLOTS = 64,      /* slots looked at for each actor of a page */
     SPAWN_WINDOW = 256,   /* asks under way of one spawn_many */
     SPAWN_MAX = 10000000,
+    SPAWN_NUMBER_MAX = 1000000000, /* of first and step: their product stays far from overflow */
     SPAWN_REPORT_MAX = 1000,
     SPAWN_TIMEOUT_MS = 25000 /* longer than a claim may take */
 };
@@ -51,7 +52,12 @@ bool control_target(struct control_call *call) {
 tr_actor *control_target_actor(struct control_call *call) {
     if (!control_target(call)) return NULL;
     struct slot_head *head = runtime_find(call->node->runtime, call->pid);
-    if (head != NULL && head->kind == SLOT_ACTOR) return (tr_actor *)(void *)head;
+    tr_actor *actor = head != NULL && head->kind == SLOT_ACTOR ? (tr_actor *)(void *)head : NULL;
+    if (actor != NULL && !actor->behavior->system) return actor;
+    if (actor != NULL) {
+        control_fail(call, TR_EREFUSED, NULL, "actor %s is a service of the node itself", control_text(call, "target"));
+        return NULL;
+    }
     control_fail(call, TR_EDEAD, "`troupe actor list` shows the actors", "actor %s has ended", control_text(call, "target"));
     return NULL;
 }
@@ -106,7 +112,8 @@ static void actor_shown(struct control_call *call, const tr_message *reply) {
         return;
     }
     struct slot_head *head = runtime_find(call->node->runtime, call->pid);
-    if (head == NULL || strcmp(tr_record_name(reply), inspection_record.name) != 0) {
+    const record_type *expected = record_table_find(call->node->runtime->records, &inspection_record);
+    if (head == NULL || reply->type != expected) {
         control_fail(call, TR_EDEAD, NULL, "actor %s has ended", control_text(call, "target"));
         return;
     }
@@ -425,7 +432,8 @@ void control_spawn_many(struct control_call *call) {
     json_t *step = json_object_get(call->args, "step");
     spawning->step = step == NULL ? 1 : json_integer_value(step);
     spawning->count = json_integer_value(json_object_get(call->args, "count"));
-    if (spawning->count < 1 || spawning->count > SPAWN_MAX || spawning->first < 0 || spawning->step < 1) {
+    if (spawning->count < 1 || spawning->count > SPAWN_MAX || spawning->first < 0 || spawning->step < 1 ||
+        spawning->first > SPAWN_NUMBER_MAX || spawning->step > SPAWN_NUMBER_MAX) {
         control_fail(call, TR_EINVAL, NULL, "count must be 1 to %d, first 0 or more, step 1 or more", SPAWN_MAX);
         return;
     }

@@ -205,6 +205,7 @@ void control_logs(struct control_call *call) {
     }
     json_int_t after = json_integer_value(json_object_get(call->args, "after"));
     json_int_t limit = json_integer_value(json_object_get(call->args, "limit"));
+    if (after < -size) after = -size;
     bool cut = after < 0 && -after < size; /* begin at the next start of a line */
     if (after < 0) after = cut ? size + after : 0;
     if (limit < 1 || limit > LOG_LINES_MAX) limit = LOG_LINES_MAX;

@@ -93,8 +93,10 @@ void deadletter_drop(struct producer *producer, tr_actor *context, tr_message **
         message_free(item);
         return;
     }
-    recording_dead_letter(producer, item, deadletter_text(reason));
-    runtime_observe_message(runtime, OBSERVE_DEAD_LETTER, item, runtime_epoch(runtime), deadletter_text(reason));
+    /* In an actor's turn its colour decides on which side of a cut the message died; elsewhere the node's E does. */
+    uint64_t colour = context != NULL ? actor_colour(context) : runtime_epoch(runtime);
+    recording_dead_letter(producer, item, colour, deadletter_text(reason));
+    runtime_observe_message(runtime, OBSERVE_DEAD_LETTER, item, colour, deadletter_text(reason));
     struct deadletters *letters = runtime->deadletters;
     uint64_t wall_ns = environment_wall_ns(runtime->environment);
     pthread_mutex_lock(&letters->mutex);

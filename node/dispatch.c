@@ -53,15 +53,14 @@ static void complete(struct worker *worker, tr_actor *actor, tr_message *item) {
     message_free(item);
 }
 
-/* Reports a handler that has kept its worker for too long. */
-static void watch_time(struct worker *worker, tr_actor *actor, const tr_message *item) {
+void actor_watch_time(struct worker *worker, tr_actor *actor, const tr_message *item) {
     struct runtime *runtime = actor->runtime;
     uint64_t now_ns = environment_coarse_ns(runtime->environment);
     uint64_t took_ns = now_ns - worker->looked_ns;
     worker->looked_ns = now_ns;
     if (took_ns < runtime->slow_handler_ns) return;
     actor_log(actor, item, TR_WARN, "slow handler: %s took %" PRIu64 " ms for %s", actor->behavior->offered->name,
-              took_ns / 1000000, item->type->name);
+              took_ns / 1000000, item == NULL ? "init" : item->type->name);
 }
 
 static tr_status run_handler(struct worker *worker, tr_actor *actor, const struct behavior_entry *entry, tr_message *item) {
@@ -74,7 +73,7 @@ static tr_status run_handler(struct worker *worker, tr_actor *actor, const struc
     actor->replied = false;
     tr_status status = entry->handle(actor, actor->state, item);
     actor->current = NULL;
-    watch_time(worker, actor, item);
+    actor_watch_time(worker, actor, item);
     if (in_channel) observe_handled(actor, &received);
     if (status != TR_OK) {
         actor_report_failure(actor, item, status);
@@ -216,7 +215,9 @@ tr_status dispatch_message(struct worker *worker, tr_actor *actor, tr_message *i
     case MESSAGE_STOP: {
         runtime_observe_message(actor->runtime, OBSERVE_RECEIVE, item, actor_colour(actor), NULL);
         runtime_observe_message(actor->runtime, OBSERVE_HANDLED, item, actor_colour(actor), NULL);
-        if ((item->flags & MESSAGE_ASK) != 0) {
+        if (actor->behavior->system) { /* nobody but the node ends its own services */
+            if ((item->flags & MESSAGE_ASK) != 0) deadletter_answer(&worker->producer, actor, item, TR_EREFUSED);
+        } else if ((item->flags & MESSAGE_ASK) != 0) {
             tr_message *kept = item;
             actor_extra(actor)->stop_for = kept;
             item = message_new(0); /* received where that was: the link's counters must agree (I8) */

@@ -45,9 +45,10 @@ void inspect_answer(tr_actor *actor, const tr_message *request) {
     json_t *contents =
         actor->behavior->state == NULL ? json_null() : record_to_json(actor->behavior->state, actor->state, &pids);
     uint64_t now_ns = runtime_now_ns(runtime);
-    json_t *json = json_pack("{s:o, s:o, s:o, s:{s:I, s:I, s:I}}", "contents", contents, "asks", list_asks(actor, now_ns),
+    json_t *json = json_pack("{s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I}}", "contents", contents, "asks", list_asks(actor, now_ns),
                              "timers", list_timers(actor, now_ns), "marks", "low", (json_int_t)actor->limits->low, "high",
-                             (json_int_t)actor->limits->high, "hard", (json_int_t)actor->limits->hard);
+                             (json_int_t)actor->limits->high, "hard", (json_int_t)actor->limits->hard, "refused",
+                             (json_int_t)atomic_load_explicit(&actor->refused, memory_order_relaxed));
     char *text = json_dumps(json, JSON_COMPACT);
     json_decref(json);
     if (text == NULL) return;

@@ -76,6 +76,12 @@ static struct namer *namer_of(tr_actor *self) {
     return namer;
 }
 
+/* True when the runtime of this node sent it, or the namer itself: nobody else changes members or frees names. */
+static bool is_own(const tr_actor *self, const tr_message *message) {
+    tr_pid from = tr_sender(message);
+    return from.space == self->runtime->space && (from.slot == 0 || from.slot == SERVICE_NAMER);
+}
+
 /* Lets the machine do what is due and comes back when it wants. */
 static tr_status tick(tr_actor *self, struct namer *namer) {
     uint64_t now_ns = runtime_now_ns(self->runtime);
@@ -87,7 +93,8 @@ static tr_status tick(tr_actor *self, struct namer *namer) {
 }
 
 static tr_status on_tick(tr_actor *self, void *state, const tr_message *message) {
-    (void)state, (void)message;
+    (void)state;
+    if (!is_own(self, message)) return TR_OK;
     struct namer *namer = namer_of(self);
     namer->tick_ns = UINT64_MAX;
     return tick(self, namer);
@@ -95,6 +102,7 @@ static tr_status on_tick(tr_actor *self, void *state, const tr_message *message)
 
 static tr_status on_claim(tr_actor *self, void *state, const tr_message *message) {
     (void)state;
+    if (tr_sender(message).space != self->runtime->space || tr_request_of(message).id == 0) return TR_OK;
     struct namer *namer = namer_of(self);
     const struct name_claim *claim = tr_body(message);
     char *name = mem_alloc(claim->name.bytes + 1);
@@ -115,6 +123,7 @@ static tr_status on_packet(tr_actor *self, void *state, const tr_message *messag
     struct namer *namer = namer_of(self);
     const struct name_packet *packet = tr_body(message);
     struct runtime *runtime = self->runtime;
+    if (tr_sender(message).slot != SERVICE_NAMER) return TR_OK; /* no other node's name service */
     const char *node = runtime->router->node_of(runtime->router_context, tr_sender(message).space);
     tr_error error;
     if (node != NULL && names_receive(namer->names, node, packet->bytes.data, packet->bytes.bytes,
@@ -125,6 +134,7 @@ static tr_status on_packet(tr_actor *self, void *state, const tr_message *messag
 
 static tr_status on_members(tr_actor *self, void *state, const tr_message *message) {
     (void)state;
+    if (!is_own(self, message)) return TR_OK;
     struct namer *namer = namer_of(self);
     const struct name_members *list = tr_body(message);
     const struct name_member *items = list->members.items;
@@ -143,6 +153,7 @@ static tr_status on_members(tr_actor *self, void *state, const tr_message *messa
 
 static tr_status on_release(tr_actor *self, void *state, const tr_message *message) {
     (void)state;
+    if (!is_own(self, message)) return TR_OK;
     struct namer *namer = namer_of(self);
     const struct name_release *release = tr_body(message);
     names_drop_all(namer->names, release->pid, runtime_now_ns(self->runtime));

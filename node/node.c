@@ -102,12 +102,20 @@ static tr_status begin_life(tr_node *node, tr_error *error) {
 
 /* ---- assembly -------------------------------------------------------------------------------- */
 
+/* The core holds no pointer of the actors' while it waits in the driver, whose events bring it back. */
+static void core_online(tr_node *node) {
+    struct reclaim_reader *reader = &node->producer.reader;
+    if (atomic_load_explicit(&reader->epoch, memory_order_relaxed) == 0) reclaim_online(reader);
+}
+
 static void on_frame(void *context, const char *user, const uint8_t *bytes, size_t size) {
+    core_online(context);
     peer_frame(context, user, bytes, size);
 }
 
 static void on_ready(void *context, uint32_t peer) {
     tr_node *node = context;
+    core_online(node);
     struct link *link = peer >= 1 && peer <= node->peer_count ? node->peer_list[peer - 1]->link : NULL;
     if (link != NULL) link_connected(link, environment_now_ns(node->world.environment));
 }
@@ -115,6 +123,7 @@ static void on_ready(void *context, uint32_t peer) {
 static void on_control(void *context, const uint8_t *client, size_t client_bytes, const char *user,
                        const uint8_t *bytes, size_t size) {
     tr_node *node = context;
+    core_online(node);
     control_request(node->control, client, client_bytes, user, bytes, size);
 }
 
@@ -135,6 +144,20 @@ static tr_status check_options(const tr_node_options *options, tr_error *error) 
     const char *cluster = options->cluster != NULL ? options->cluster : "troupe";
     if (!member_name_valid(cluster))
         return error_set(error, TR_ECONFIG, "1 to 63 of A-Z a-z 0-9 _ and -", "\"%s\" is no cluster name", cluster);
+    if (options->message_bytes_max != 0 && (options->message_bytes_max < 4096 || options->message_bytes_max > 64u << 20))
+        return error_set(error, TR_ECONFIG, "4096 to 67108864 bytes", "a message limit of %u bytes",
+                         options->message_bytes_max);
+    if (options->security != TR_SECURITY_CURVE && options->security != TR_SECURITY_NONE)
+        return error_set(error, TR_ECONFIG, NULL, "there is no security %d", (int)options->security);
+    if ((options->flags & ~(uint32_t)TR_NODE_LOG_DEBUG) != 0)
+        return error_set(error, TR_ECONFIG, NULL, "there are no node flags 0x%x", (unsigned)options->flags);
+    uint64_t suspect_ms = options->suspect_after_ms != 0 ? options->suspect_after_ms : 3000;
+    uint64_t down_ms = options->down_after_ms != 0 ? options->down_after_ms : 10000;
+    if (suspect_ms >= down_ms)
+        return error_set(error, TR_ECONFIG, "a member is suspected first",
+                         "suspect_after_ms %" PRIu64 " is not below down_after_ms %" PRIu64, suspect_ms, down_ms);
+    if (options->advertise != NULL && strlen(options->advertise) >= 256)
+        return error_set(error, TR_ECONFIG, NULL, "the advertised endpoint is longer than 255 bytes");
     if (options->workers > 1024)
         return error_set(error, TR_ECONFIG, "one a core is the default", "%u workers are too many", options->workers);
     return TR_OK;
@@ -204,7 +227,9 @@ static tr_status open_parts(tr_node *node, const tr_node_options *options, tr_er
 }
 
 static void node_free(tr_node *node) {
+    if (node->runtime != NULL) core_online(node);
     if (node->storage != NULL) {
+        run_commands(node); /* who came too late is told so */
         cutter_close(node);
         storage_close(node->storage);
     }
@@ -333,6 +358,7 @@ static uint64_t earliest(uint64_t a, uint64_t b) {
 
 uint64_t node_step(tr_node *node) {
     uint64_t now_ns = environment_now_ns(node->world.environment);
+    core_online(node);
     reclaim_quiesce(&node->producer.reader);
     reload(node);
     run_commands(node);
@@ -353,6 +379,7 @@ static void *core_thread(void *argument) {
     while (node->stage != NODE_STOPPED) {
         uint64_t due = node_step(node);
         if (atomic_load(&node->commands) != NULL) due = 0;
+        reclaim_offline(&node->producer.reader);
         driver_wait(&node->driver, due);
     }
     node_step(node); /* the last frames: BYE, replies */
@@ -369,10 +396,14 @@ static void *storage_thread(void *argument) {
 tr_status tr_node_start(tr_node *node, tr_error *error) {
     if (node->started) return TR_OK;
     node_begin(node);
-    node->threads_run = true;
-    if (pthread_create(&node->storage_thread, NULL, storage_thread, node) != 0 ||
-        pthread_create(&node->core_thread, NULL, core_thread, node) != 0)
+    if (pthread_create(&node->storage_thread, NULL, storage_thread, node) != 0)
         return error_set(error, TR_EIO, "raise the limit of threads", "no thread can be had");
+    if (pthread_create(&node->core_thread, NULL, core_thread, node) != 0) {
+        storage_stop(node->storage);
+        pthread_join(node->storage_thread, NULL);
+        return error_set(error, TR_EIO, "raise the limit of threads", "no thread can be had");
+    }
+    node->threads_run = true;
     return TR_OK;
 }
 
@@ -527,9 +558,9 @@ tr_status tr_snapshot(tr_node *node, uint64_t timeout_ms, tr_snapshot_info *info
     struct snapshot_wait wait = {.command = {.run = snapshot_begin}, .node = node, .timeout_ms = timeout_ms};
     pthread_mutex_lock(&node->mutex);
     bool running = node->threads_run && node->stage < NODE_LEAVING;
+    if (running) node_submit(node, &wait.command); /* under the lock: the core's last step comes after and finds it */
     pthread_mutex_unlock(&node->mutex);
     if (!running) return error_set(error, TR_ECLOSED, "start the node first", "node %s does not run", node->name);
-    node_submit(node, &wait.command);
     pthread_mutex_lock(&node->mutex);
     while (!wait.over) pthread_cond_wait(&node->changed, &node->mutex);
     pthread_mutex_unlock(&node->mutex);

@@ -75,10 +75,12 @@ static uint64_t queued_bytes(const struct peer *peer) {
            atomic_load_explicit(&peer->link_bytes, memory_order_relaxed);
 }
 
-static struct parcel *encode(struct producer *producer, const tr_message *item) {
+/* NULL: the body is larger than `bytes_max`. */
+static struct parcel *encode(struct producer *producer, const tr_message *item, uint32_t bytes_max) {
     struct buffer *scratch = &producer->scratch;
     buffer_clear(scratch);
     if (item->type != NULL) record_encode(item->type, item->body, scratch);
+    if (scratch->bytes > bytes_max) return NULL;
     struct envelope envelope = {
         .kind = message_is_exempt(item) ? ENVELOPE_CONTROL : ENVELOPE_MESSAGE,
         .flags = item->flags | (uint32_t)item->kind << 8,
@@ -148,11 +150,8 @@ tr_status peer_post(struct peer *peer, struct producer *producer, tr_actor *send
     bool exempt = message_is_exempt(item);
     tr_pid to = item->to;
     if (!exempt && (queued_bytes(peer) >= PEER_QUEUE_HARD || pressure_level(peer, to) == PRESSURE_REFUSE)) return TR_EFULL;
-    struct parcel *parcel = encode(producer, item);
-    if (producer->scratch.bytes > peer->node->message_bytes_max) {
-        parcel_free(parcel);
-        return TR_ETOOBIG;
-    }
+    struct parcel *parcel = encode(producer, item, atomic_load_explicit(&peer->bytes_max, memory_order_relaxed));
+    if (parcel == NULL) return TR_ETOOBIG;
     parcel->tag = serial;
     tally_count(&producer->tally, TALLY_SENT, peer->origin, serial, item->colour);
     *message = NULL;
@@ -343,6 +342,10 @@ static void bad_peer(struct peer *peer, const char *what) {
 static void learn_record(struct peer *peer, const struct envelope *envelope) {
     const record_type *type;
     tr_error error;
+    if (envelope->record == 0 || envelope->record > PEER_RECORDS_MAX) {
+        bad_peer(peer, "a record id beyond the limit");
+        return;
+    }
     if (record_table_from_wire(peer->node->runtime->records, envelope->body, envelope->body_bytes, &type, &error) != TR_OK) {
         bad_peer(peer, error.message);
         return;
@@ -376,6 +379,7 @@ static bool acceptable(const struct envelope *envelope) {
     uint32_t kind = envelope->flags >> 8, flags = envelope->flags & 0xff;
     if (kind == MESSAGE_STOP) return envelope->record == 0 && flags == MESSAGE_EXEMPT;
     if (kind != MESSAGE_USER || envelope->record == 0) return false;
+    if (envelope->reference != 0 && (flags & MESSAGE_REPLY) == 0) return false;
     return (flags & ~(uint32_t)(MESSAGE_ASK | MESSAGE_REPLY | MESSAGE_EXEMPT)) == 0;
 }
 
@@ -416,7 +420,9 @@ static enum link_filing file_message(struct peer *peer, const struct envelope *e
         bad_peer(peer, "a message of a snapshot that was never started here");
         return LINK_FILED;
     }
-    if (!acceptable(envelope) || (runtime->space != 0 && envelope->from.space == runtime->space)) {
+    const struct member *sender = members_find_by_space(node->members, envelope->from.space);
+    bool spoofed = sender != NULL && strcmp(sender->name, peer->name) != 0;
+    if (!acceptable(envelope) || spoofed) {
         bad_peer(peer, "a message of a kind or from an address that is not its own to use");
         return LINK_FILED;
     }
@@ -451,7 +457,8 @@ static enum link_filing on_deliver(void *user, struct link *link, const struct e
     case ENVELOPE_MESSAGE:
     case ENVELOPE_CONTROL: return file_message(peer, envelope);
     case ENVELOPE_MEMBER:
-        members_receive(node->members, peer->name, envelope->body, envelope->body_bytes, now_of(peer), &error);
+        if (members_receive(node->members, peer->name, envelope->body, envelope->body_bytes, now_of(peer), &error) != TR_OK)
+            bad_peer(peer, error.message);
         break;
     case ENVELOPE_SNAPSHOT:
         if (snapshot_receive(node->snapshot, now_of(peer), peer->name, envelope->body, envelope->body_bytes, &error) != TR_OK)
@@ -467,6 +474,12 @@ static void learn_name(struct peer *peer, const char *name) {
     if (peer->name[0] != '\0') return;
     snprintf(peer->name, sizeof peer->name, "%s", name);
     if (map_text_put(&peer->node->peers, name, peer) != NULL) cluster_publish(peer->node);
+}
+
+static void clear_refusal(tr_node *node) {
+    pthread_mutex_lock(&node->mutex);
+    node->refusal.status = TR_OK;
+    pthread_mutex_unlock(&node->mutex);
 }
 
 void peer_admit(struct peer *peer) {
@@ -489,7 +502,10 @@ static void on_session_up(void *user, struct link *link, const struct identity *
     if (peer->announced != NULL) memset(peer->announced, 0, peer->announced_bits / 8);
     if (++peer->last_serial == 0) peer->last_serial = 1;
     peer->incarnation = identity->incarnation;
+    uint32_t own_max = node->message_bytes_max;
+    atomic_store(&peer->bytes_max, identity->message_bytes_max < own_max ? identity->message_bytes_max : own_max);
     peer_admit(peer);
+    clear_refusal(node);
     uint64_t now_ns = now_of(peer);
     node_log(node, TR_INFO, "link", "session with %s is up", peer->name);
     snapshot_session_up(node->snapshot, now_ns, peer->name, peer->epoch);
@@ -538,6 +554,12 @@ static void on_session_down(void *user, struct link *link, const struct link_dow
 static void on_peer_pressure(void *user, struct link *link, tr_pid pid, enum frame_pressure level, uint64_t version) {
     (void)link, (void)version;
     struct peer *peer = user;
+    const struct member *member = members_find_by_space(peer->node->members, pid.space);
+    bool own = member == NULL || strcmp(member->name, peer->name) == 0; /* unknown yet: its admission is on the way */
+    if (!own || map_pid_count(&peer->pressures) >= PEER_PRESSURES_MAX) {
+        bad_peer(peer, "pressure for actors that are not its own, or for too many");
+        return;
+    }
     struct remote_pressure *made = NULL;
     if (level != PRESSURE_FREE) {
         made = mem_zalloc(1, sizeof *made);
@@ -567,10 +589,11 @@ static void on_writable(void *user, struct link *link) {
 }
 
 static void on_refused(void *user, struct link *link, enum link_refusal reason, const char *text) {
-    (void)link, (void)reason;
+    (void)link;
     struct peer *peer = user;
     tr_node *node = peer->node;
     node_log(node, TR_ERROR, "link", "%s", text);
+    if (reason != LINK_REFUSED_BY_PEER) return; /* this node refuses a stranger: its own joining goes on */
     pthread_mutex_lock(&node->mutex);
     node->refusal.status = TR_EREFUSED;
     snprintf(node->refusal.message, sizeof node->refusal.message, "%s", text);
@@ -668,6 +691,17 @@ static struct peer *meet(tr_node *node, const char *name, const uint8_t *bytes, 
     if (frame_decode(bytes, size, &header) != TR_OK || header.type != FRAME_HELLO ||
         hello_decode(header.body, header.body_bytes, &hello) != TR_OK)
         return NULL;
+    if (strcmp(hello.identity.cluster, node->cluster) != 0 || hello.identity.generation != 0) {
+        node->frames_bad++;
+        if (node->frames_bad % 1000 == 1)
+            node_log(node, TR_WARN, "link", "%s of cluster %s knocks; this node is of cluster %s", name,
+                     hello.identity.cluster, node->cluster);
+        return NULL;
+    }
+    if (node->peer_count >= PEER_STRANGERS_MAX + members_count(node->members)) {
+        node->frames_bad++;
+        return NULL; /* who is not yet a member takes one of a bounded number of places */
+    }
     for (size_t i = 0; i < node->peer_count; i++) {
         struct peer *peer = node->peer_list[i];
         if (peer->name[0] != '\0' || peer->link == NULL) continue;
@@ -687,6 +721,9 @@ static void follow(struct peer *peer, const uint8_t *bytes, size_t size, uint64_
     if (frame_decode(bytes, size, &header) != TR_OK || header.type != FRAME_HELLO ||
         hello_decode(header.body, header.body_bytes, &hello) != TR_OK)
         return;
+    const struct identity *known = peer->link == NULL ? NULL : link_peer(peer->link);
+    bool older = known != NULL && header.source_incarnation < known->incarnation; /* a twin left over from before */
+    if (older || strcmp(hello.identity.cluster, peer->node->cluster) != 0) return;
     if (peer->link == NULL || strcmp(peer->endpoint, hello.identity.endpoint) != 0)
         ensure_link(peer, hello.identity.endpoint, now_ns);
 }

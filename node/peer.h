@@ -20,6 +20,9 @@
 enum {
     PEER_QUEUE_LOW = 512 << 10,/* bytes in the send queue: senders go on */
     PEER_QUEUE_HIGH = 1 << 20,/* senders are muted */
+    PEER_RECORDS_MAX = 65536,     /* record ids of one peer */
+    PEER_PRESSURES_MAX = 1 << 20, /* overloaded actors of one peer */
+    PEER_STRANGERS_MAX = 64,      /* peers beyond the members */
     PEER_QUEUE_HARD = 4 << 20 /* TR_EFULL */
 };
 
@@ -30,6 +33,7 @@ struct peer {
 
     /* any thread */
     _Atomic uint32_t serial; /* of the session that takes messages; 0: none */
+    _Atomic uint32_t bytes_max; /* the largest body it takes */
     _Atomic(struct parcel *) outbox;
     _Atomic uint64_t outbox_bytes, link_bytes; /* not yet sent */
     _Atomic bool is_dirty;

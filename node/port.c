@@ -69,6 +69,7 @@ static void take_colour(tr_port *port) {
     port->colour = epoch;
     tally_add(&port->producer->tally.born, epoch);
     tally_add(&port->producer->tally.left, from);
+    port->runtime->router->progress(port->runtime->router_context);
 }
 
 /* Records what is older among the first messages, up to `last`, which only whoever is busy takes out. */
@@ -85,7 +86,8 @@ static void answer_token(tr_port *port) {
     tr_message *first = port->mail.first, *last = port->mail.last;
     pthread_mutex_unlock(&port->mutex);
     record_mail(port, first, last);
-    atomic_fetch_sub_explicit(&port->runtime->tokens_pending, 1, memory_order_acq_rel);
+    if (atomic_fetch_sub_explicit(&port->runtime->tokens_pending, 1, memory_order_acq_rel) == 1)
+        port->runtime->router->progress(port->runtime->router_context);
 }
 
 static void port_enter(tr_port *port) {
@@ -539,6 +541,10 @@ tr_status tr_port_spawn(tr_port *port, const char *behavior, const tr_record *st
     }
     buffer_fini(&state);
     if (status != TR_OK) return status;
+    if (reply->type != runtime->spawned) {
+        tr_message_free(reply);
+        return error_set(error, TR_EDATA, NULL, "spawn of %s: the node's answer is none", behavior);
+    }
     const struct tr_spawned *spawned = tr_body(reply);
     status = (tr_status)spawned->status;
     if (status == TR_OK) *pid_out = spawned->pid;

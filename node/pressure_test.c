@@ -191,6 +191,7 @@ Test(pressure, past_the_hard_mark_nothing_is_sent_and_no_dead_letter_arises) {
     cr_assert_eq(state_of(receiver)->received, 8);
     cr_assert_eq(fixture_dead_all(&world), 0);
     cr_assert_eq(runtime_counters(world.runtime).refused, 12);
+    cr_assert_eq(atomic_load(&fixture_actor(&world, receiver)->refused), 12, "counted by target");
     fixture_close(&world);
 }
 

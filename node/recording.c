@@ -155,12 +155,11 @@ bool recording_message(struct producer *producer, const tr_message *item, uint64
     return true;
 }
 
-void recording_dead_letter(struct producer *producer, const tr_message *item, const char *reason) {
-    uint64_t epoch = runtime_epoch(producer->runtime);
-    if (message_in_channel(item) && item->colour < epoch) recording_message(producer, item, epoch, reason);
+void recording_dead_letter(struct producer *producer, const tr_message *item, uint64_t colour, const char *reason) {
+    if (message_in_channel(item) && item->colour < colour) recording_message(producer, item, colour, reason);
     /* Also when it is recorded: a later snapshot finds it received, in the colour of this one. */
     if (item->origin != 0)
-        tally_count(&producer->tally, TALLY_RECEIVED, item->origin, item->origin_session, epoch);
+        tally_count(&producer->tally, TALLY_RECEIVED, item->origin, item->origin_session, colour);
 }
 
 static void recorder_open(struct recorder *recorder, uint64_t epoch, part_writer *part) {

@@ -28,9 +28,10 @@ bool recording_actor(struct producer *producer, tr_actor *actor, uint64_t epoch)
  * recolours it. */
 bool recording_message(struct producer *producer, const tr_message *item, uint64_t epoch,
                        const char *reason);
-/* A message ends as a dead letter: records it if it is older than an open recording, else counts it
- * as received. */
-void recording_dead_letter(struct producer *producer, const tr_message *item, const char *reason);
+/* A message ends as a dead letter in the hands of somebody of `colour`: records it if it is older
+ * than that and a recording of that colour is open, and counts it as received. */
+void recording_dead_letter(struct producer *producer, const tr_message *item, uint64_t colour,
+                           const char *reason);
 /* A new producer joins the recording that is open, if any; the caller holds runtime->mutex. */
 void recording_join(struct producer *producer);
 

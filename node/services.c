@@ -216,12 +216,14 @@ static tr_status claim_ended(tr_actor *self, const struct spawn_claim *claim, tr
 static tr_status on_claim_result(tr_actor *self, void *state, const tr_message *message) {
     (void)state;
     const struct tr_name_result *result = tr_body(message);
+    if (tr_context(message) == NULL) return TR_OK; /* sent by somebody, and no answer */
     return claim_ended(self, tr_context(message), (tr_status)result->status, result->pid);
 }
 
 static tr_status on_claim_failed(tr_actor *self, void *state, const tr_message *message) {
     (void)state;
     const struct tr_ask_failed *failed = tr_body(message);
+    if (tr_context(message) == NULL) return TR_OK;
     return claim_ended(self, tr_context(message), (tr_status)failed->status, (tr_pid){0, 0, 0});
 }
 

@@ -122,18 +122,33 @@ Test(cursor, texts_and_bytes_keep_to_their_limits) {
     uint32_t bytes;
     char room[4];
     uint8_t octets[3];
-    struct cursor cursor = over("\xa3" "abc", 4);
+    struct cursor cursor = over(
+        "\xa3"
+        "abc",
+        4);
     cr_assert(cursor_str(&cursor, 3, &text, &bytes));
     cr_assert_eq(bytes, 3);
     cr_assert_arr_eq(text, "abc", 3);
-    cursor = over("\xa3" "abc", 4);
+    cursor = over(
+        "\xa3"
+        "abc",
+        4);
     cr_assert_not(cursor_str(&cursor, 2, &text, &bytes));
-    cursor = over("\xa3" "abc", 4);
+    cursor = over(
+        "\xa3"
+        "abc",
+        4);
     cr_assert(cursor_text(&cursor, room, sizeof room));
     cr_assert_str_eq(room, "abc");
-    cursor = over("\xa4" "abcd", 5);
+    cursor = over(
+        "\xa4"
+        "abcd",
+        5);
     cr_assert_not(cursor_text(&cursor, room, sizeof room));
-    cursor = over("\xa3" "a\0c", 4);
+    cursor = over(
+        "\xa3"
+        "a\0c",
+        4);
     cr_assert_not(cursor_text(&cursor, room, sizeof room));
     cursor = over("\xc5\x00\x03xyz", 6);
     cr_assert(cursor_octets(&cursor, octets, 3));
@@ -172,13 +187,28 @@ Test(cursor, a_pid_is_three_numbers_that_fit) {
 static void pack_any(msgpack_packer *packer, random_state *random, unsigned depth) {
     uint32_t count = (uint32_t)random_below(random, 4);
     switch (random_below(random, depth == 0 ? 7 : 9)) {
-        case 0: msgpack_pack_nil(packer); break;
-        case 1: msgpack_pack_true(packer); break;
-        case 2: msgpack_pack_int64(packer, (int64_t)(random_u64(random) >> random_below(random, 64))); break;
-        case 3: msgpack_pack_double(packer, 1.5); break;
-        case 4: msgpack_pack_str_with_body(packer, "some text of some length, more than 31 bytes", 5 + 10 * count); break;
-        case 5: msgpack_pack_bin_with_body(packer, "bytes and bytes and bytes and", 7 * count); break;
-        case 6: msgpack_pack_ext_with_body(packer, "extension 123456", (size_t)1 << count, 5); break;
+        case 0:
+            msgpack_pack_nil(packer);
+            break;
+        case 1:
+            msgpack_pack_true(packer);
+            break;
+        case 2:
+            msgpack_pack_int64(packer, (int64_t)(random_u64(random) >> random_below(random, 64)));
+            break;
+        case 3:
+            msgpack_pack_double(packer, 1.5);
+            break;
+        case 4:
+            msgpack_pack_str_with_body(packer, "some text of some length, more than 31 bytes",
+                                       5 + 10 * count);
+            break;
+        case 5:
+            msgpack_pack_bin_with_body(packer, "bytes and bytes and bytes and", 7 * count);
+            break;
+        case 6:
+            msgpack_pack_ext_with_body(packer, "extension 123456", (size_t)1 << count, 5);
+            break;
         case 7:
             msgpack_pack_array(packer, count);
             for (uint32_t i = 0; i < count; i++) pack_any(packer, random, depth - 1);

@@ -1,6 +1,7 @@
 /*
  * envelope.c - the envelope's array: [kind, sequence, to, from, record, colour, trace id, span,
- * message id, reference, flags, body]. The first two elements are the link's, the others the parcel's.
+ * message id, reference, flags, body]. The first two elements are the link's, the others the
+ * parcel's.
  */
 #include "transport/envelope.h"
 
@@ -181,7 +182,8 @@ static size_t uint_bytes(uint64_t value) {
     return value <= UINT32_MAX ? 5 : 9;
 }
 
-/* The shortest msgpack of a number, which uint_bytes has measured. By hand: this runs for each message. */
+/* The shortest msgpack of a number, which uint_bytes has measured. By hand: this runs for each
+ * message. */
 static uint8_t *write_uint(uint8_t *place, uint64_t value) {
     size_t bytes = uint_bytes(value) - 1;
     if (bytes == 0) {

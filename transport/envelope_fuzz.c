@@ -1,8 +1,8 @@
 /*
  * envelope_fuzz.c - outside bytes into the decoders of frames, HELLOs and envelopes.
  *
- * usage: envelope_fuzz [SEED [ROUNDS]]. Each round makes a good one, damages it, and decodes it from
- * memory of exactly its size. What is accepted must encode and decode to the same again, must
+ * usage: envelope_fuzz [SEED [ROUNDS]]. Each round makes a good one, damages it, and decodes it
+ * from memory of exactly its size. What is accepted must encode and decode to the same again, must
  * keep its limits and point into the input. Run it with sanitizers.
  */
 #include <inttypes.h>
@@ -45,15 +45,16 @@ static void expect(struct fuzz *fuzz, bool holds, const char *what) {
 static void put_envelope(struct fuzz *fuzz) {
     uint8_t body[BODY_MAX];
     random_fill(&fuzz->random, body, sizeof body);
-    struct envelope envelope = {.kind = (enum envelope_kind)below(fuzz, ENVELOPE_KINDS),
-                                .flags = (uint32_t)number(fuzz),
-                                .to = {number(fuzz) | 1, (uint32_t)number(fuzz), (uint32_t)number(fuzz)},
-                                .from = {number(fuzz), (uint32_t)number(fuzz), (uint32_t)number(fuzz)},
-                                .record = (uint32_t)number(fuzz),
-                                .colour = number(fuzz),
-                                .message_id = number(fuzz),
-                                .body = body,
-                                .body_bytes = (uint32_t)below(fuzz, BODY_MAX)};
+    struct envelope envelope = {
+        .kind = (enum envelope_kind)below(fuzz, ENVELOPE_KINDS),
+        .flags = (uint32_t)number(fuzz),
+        .to = {number(fuzz) | 1, (uint32_t)number(fuzz), (uint32_t)number(fuzz)},
+        .from = {number(fuzz), (uint32_t)number(fuzz), (uint32_t)number(fuzz)},
+        .record = (uint32_t)number(fuzz),
+        .colour = number(fuzz),
+        .message_id = number(fuzz),
+        .body = body,
+        .body_bytes = (uint32_t)below(fuzz, BODY_MAX)};
     struct parcel *parcel = envelope_encode(&envelope);
     uint64_t sequence = number(fuzz);
     size_t bytes = parcel_wire_bytes(parcel, sequence);
@@ -75,16 +76,18 @@ static void put_frame(struct fuzz *fuzz) {
                                   .credit_bytes = number(fuzz)};
     uint64_t version = below(fuzz, 2);
     for (uint32_t i = 0; i < header.notice_count; i++)
-        notices[i] = (struct frame_notice){{number(fuzz), 1, 1}, version += below(fuzz, 9), (enum frame_pressure)below(fuzz, 3)};
+        notices[i] = (struct frame_notice){
+            {number(fuzz), 1, 1}, version += below(fuzz, 9), (enum frame_pressure)below(fuzz, 3)};
     frame_encode(&fuzz->input, &header);
     if (below(fuzz, 2) == 0) put_envelope(fuzz);
 }
 
 static void put_hello(struct fuzz *fuzz) {
-    struct hello hello = {.identity = {.cluster = "c", .endpoint = "tcp://h:1", .generation = number(fuzz)},
-                          .epoch = number(fuzz),
-                          .token = number(fuzz),
-                          .bound = number(fuzz)};
+    struct hello hello = {
+        .identity = {.cluster = "c", .endpoint = "tcp://h:1", .generation = number(fuzz)},
+        .epoch = number(fuzz),
+        .token = number(fuzz),
+        .bound = number(fuzz)};
     hello_encode(&fuzz->input, &hello);
 }
 
@@ -135,12 +138,15 @@ static void try_envelope(struct fuzz *fuzz, const uint8_t *data, size_t bytes) {
     uint8_t *place = buffer_reserve(&fuzz->again, parcel_wire_bytes(parcel, envelope.sequence));
     size_t count = (size_t)(parcel_write(parcel, envelope.sequence, place) - place);
     parcel_free(parcel);
-    expect(fuzz, envelope_decode(place, count, &again, NULL) == TR_OK, "what was accepted is refused");
+    expect(fuzz, envelope_decode(place, count, &again, NULL) == TR_OK,
+           "what was accepted is refused");
     again.body = envelope.body;
     again.wire_bytes = envelope.wire_bytes;
-    expect(fuzz, again.kind == envelope.kind && again.sequence == envelope.sequence && again.flags == envelope.flags &&
-                     again.record == envelope.record && again.colour == envelope.colour &&
-                     again.message_id == envelope.message_id && again.body_bytes == envelope.body_bytes,
+    expect(fuzz,
+           again.kind == envelope.kind && again.sequence == envelope.sequence &&
+               again.flags == envelope.flags && again.record == envelope.record &&
+               again.colour == envelope.colour && again.message_id == envelope.message_id &&
+               again.body_bytes == envelope.body_bytes,
            "an envelope changed on its way");
 }
 
@@ -151,12 +157,14 @@ static void try_frame(struct fuzz *fuzz, const uint8_t *data, size_t bytes) {
     bool peeked = frame_peek(data, bytes, &peek) == TR_OK;
     if (frame_decode(data, bytes, &header) != TR_OK) return;
     fuzz->accepted++;
-    expect(fuzz, peeked && peek.version == FRAME_VERSION && peek.type == header.type, "peek says otherwise");
+    expect(fuzz, peeked && peek.version == FRAME_VERSION && peek.type == header.type,
+           "peek says otherwise");
     expect(fuzz, header.source_bytes >= 1 && header.source_bytes <= 63, "a name out of bounds");
     expect(fuzz, inside(header.body, header.body_bytes, data, bytes), "the body lies outside");
     uint64_t version = 0;
     for (; frame_next_notice(&header, &notice); version = notice.version)
-        expect(fuzz, notice.version > version && notice.level <= PRESSURE_REFUSE, "a notice out of bounds");
+        expect(fuzz, notice.version > version && notice.level <= PRESSURE_REFUSE,
+               "a notice out of bounds");
 }
 
 static void try_hello(struct fuzz *fuzz, const uint8_t *data, size_t bytes) {
@@ -167,17 +175,24 @@ static void try_hello(struct fuzz *fuzz, const uint8_t *data, size_t bytes) {
     expect(fuzz, hello.token != 0, "no token");
     buffer_clear(&fuzz->again);
     hello_encode(&fuzz->again, &hello); /* reads past a text that is not closed */
-    expect(fuzz, hello_decode(fuzz->again.data, fuzz->again.bytes, &again) == TR_OK, "what was accepted is refused");
-    expect(fuzz, again.bound == hello.bound && strcmp(again.identity.cluster, hello.identity.cluster) == 0, "a HELLO changed");
+    expect(fuzz, hello_decode(fuzz->again.data, fuzz->again.bytes, &again) == TR_OK,
+           "what was accepted is refused");
+    expect(
+        fuzz,
+        again.bound == hello.bound && strcmp(again.identity.cluster, hello.identity.cluster) == 0,
+        "a HELLO changed");
 }
 
 static void round_of(struct fuzz *fuzz) {
     uint64_t failed = fuzz->failed;
     buffer_clear(&fuzz->input);
     uint64_t which = below(fuzz, 3);
-    if (which == 0) put_envelope(fuzz);
-    else if (which == 1) put_frame(fuzz);
-    else put_hello(fuzz);
+    if (which == 0)
+        put_envelope(fuzz);
+    else if (which == 1)
+        put_frame(fuzz);
+    else
+        put_hello(fuzz);
     damage(fuzz);
     uint8_t *exact = mem_dup(fuzz->input.data, fuzz->input.bytes);
     try_envelope(fuzz, exact, fuzz->input.bytes);
@@ -195,7 +210,7 @@ int main(int count, char **arguments) {
     for (uint64_t i = 0; i < rounds; i++) round_of(&fuzz);
     buffer_fini(&fuzz.input);
     buffer_fini(&fuzz.again);
-    printf("%" PRIu64 " passed, %" PRIu64 " failed (%" PRIu64 " inputs were accepted)\n", fuzz.passed, fuzz.failed,
-           fuzz.accepted);
+    printf("%" PRIu64 " passed, %" PRIu64 " failed (%" PRIu64 " inputs were accepted)\n",
+           fuzz.passed, fuzz.failed, fuzz.accepted);
     return fuzz.failed == 0 ? 0 : 1;
 }

@@ -1,5 +1,6 @@
 /*
- * envelope_test.c - what goes in comes out, the bytes are those of PROTOCOL.md, and nothing else is taken.
+ * envelope_test.c - what goes in comes out, the bytes are those of PROTOCOL.md, and nothing else is
+ * taken.
  */
 #include "transport/envelope.h"
 
@@ -21,10 +22,12 @@ static const struct envelope example = {.kind = ENVELOPE_MESSAGE,
                                         .message_id = 9,
                                         .body = small_body,
                                         .body_bytes = 2};
-static const uint8_t example_bytes[] = {0x9c, 0x01, 0x01, 0x93, 0x12, 0x04, 0x01, 0x93, 0x11, 0x03, 0x01,
-                                        0x05, 0x00, 0xc0, 0x00, 0x09, 0x00, 0x00, 0xc4, 0x02, 0x91, 0x2a};
+static const uint8_t example_bytes[] = {0x9c, 0x01, 0x01, 0x93, 0x12, 0x04, 0x01, 0x93,
+                                        0x11, 0x03, 0x01, 0x05, 0x00, 0xc0, 0x00, 0x09,
+                                        0x00, 0x00, 0xc4, 0x02, 0x91, 0x2a};
 
-static size_t write_envelope(const struct envelope *envelope, uint64_t sequence, uint8_t *place, size_t room) {
+static size_t write_envelope(const struct envelope *envelope, uint64_t sequence, uint8_t *place,
+                             size_t room) {
     struct parcel *parcel = envelope_encode(envelope);
     size_t bytes = parcel_wire_bytes(parcel, sequence);
     cr_assert_leq(bytes, room);
@@ -55,17 +58,21 @@ static uint64_t any_number(random_state *random) {
 }
 
 static struct envelope any_envelope(random_state *random, const uint8_t *body) {
-    struct envelope envelope = {.kind = (enum envelope_kind)random_below(random, ENVELOPE_KINDS),
-                                .flags = (uint32_t)any_number(random),
-                                .body = body,
-                                .body_bytes = (uint32_t)random_below(random, random_below(random, 4) == 0 ? 70000 : 300)};
+    struct envelope envelope = {
+        .kind = (enum envelope_kind)random_below(random, ENVELOPE_KINDS),
+        .flags = (uint32_t)any_number(random),
+        .body = body,
+        .body_bytes = (uint32_t)random_below(random, random_below(random, 4) == 0 ? 70000 : 300)};
     bool actors = envelope.kind == ENVELOPE_MESSAGE || envelope.kind == ENVELOPE_CONTROL;
     if (actors || envelope.kind == ENVELOPE_RECORD) envelope.record = (uint32_t)any_number(random);
     if (!actors) return envelope;
-    envelope.to = (tr_pid){any_number(random) | 1, (uint32_t)any_number(random), (uint32_t)any_number(random)};
-    if (random_below(random, 3) > 0) envelope.from = (tr_pid){any_number(random), (uint32_t)any_number(random), 7};
+    envelope.to = (tr_pid){any_number(random) | 1, (uint32_t)any_number(random),
+                           (uint32_t)any_number(random)};
+    if (random_below(random, 3) > 0)
+        envelope.from = (tr_pid){any_number(random), (uint32_t)any_number(random), 7};
     envelope.colour = any_number(random);
-    if (random_below(random, 2) == 0) random_fill(random, envelope.trace.id, sizeof envelope.trace.id);
+    if (random_below(random, 2) == 0)
+        random_fill(random, envelope.trace.id, sizeof envelope.trace.id);
     envelope.trace.span = any_number(random);
     envelope.message_id = any_number(random);
     envelope.reference = any_number(random);
@@ -88,7 +95,9 @@ Test(envelope, decoding_inverts_encoding_for_all_kinds_and_widths) {
         uint64_t sequence = any_number(&random);
         size_t used, count = write_envelope(&envelope, sequence, bytes, sizeof bytes);
         cr_assert_leq(count, envelope.body_bytes + ENVELOPE_HEAD_BYTES_MAX);
-        cr_assert_eq(envelope_decode(bytes, count + 5 < sizeof bytes ? count + 5 : count, &decoded, &used), TR_OK);
+        cr_assert_eq(
+            envelope_decode(bytes, count + 5 < sizeof bytes ? count + 5 : count, &decoded, &used),
+            TR_OK);
         cr_assert_eq(used, count);
         cr_assert_eq(decoded.wire_bytes, count);
         cr_assert_eq(decoded.sequence, sequence);
@@ -104,12 +113,14 @@ Test(envelope, sequence_numbers_take_their_shortest_form) {
     static const struct {
         uint64_t sequence;
         size_t bytes;
-    } widths[] = {{0x7f, 1}, {0x80, 2}, {0xff, 2}, {0x100, 3}, {0xffff, 3}, {0x10000, 5}, {0xffffffff, 5}, {0x100000000, 9}};
+    } widths[] = {{0x7f, 1},   {0x80, 2},    {0xff, 2},       {0x100, 3},
+                  {0xffff, 3}, {0x10000, 5}, {0xffffffff, 5}, {0x100000000, 9}};
     struct parcel *parcel = envelope_encode(&example);
     for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
         uint8_t bytes[64];
         struct envelope decoded;
-        cr_assert_eq(parcel_wire_bytes(parcel, widths[i].sequence), 2 + widths[i].bytes + parcel->bytes);
+        cr_assert_eq(parcel_wire_bytes(parcel, widths[i].sequence),
+                     2 + widths[i].bytes + parcel->bytes);
         uint8_t *end = parcel_write(parcel, widths[i].sequence, bytes);
         cr_assert_eq(envelope_decode(bytes, (size_t)(end - bytes), &decoded, NULL), TR_OK);
         cr_assert_eq(decoded.sequence, widths[i].sequence);
@@ -136,9 +147,12 @@ Test(envelope, each_changed_byte_changes_the_meaning_or_is_refused) {
             struct envelope decoded;
             memcpy(bytes, example_bytes, sizeof bytes);
             bytes[at] = (uint8_t)value;
-            if (value == example_bytes[at] || envelope_decode(bytes, sizeof bytes, &decoded, NULL) != TR_OK) continue;
+            if (value == example_bytes[at] ||
+                envelope_decode(bytes, sizeof bytes, &decoded, NULL) != TR_OK)
+                continue;
             size_t count = write_envelope(&decoded, decoded.sequence, again, sizeof again);
-            cr_assert(count != sizeof example_bytes || memcmp(again, example_bytes, count) != 0, "byte %zu = %u", at, value);
+            cr_assert(count != sizeof example_bytes || memcmp(again, example_bytes, count) != 0,
+                      "byte %zu = %u", at, value);
         }
     }
 }
@@ -146,7 +160,7 @@ Test(envelope, each_changed_byte_changes_the_meaning_or_is_refused) {
 Test(envelope, elements_of_a_later_version_are_skipped) {
     uint8_t bytes[sizeof example_bytes + 5];
     memcpy(bytes, example_bytes, sizeof example_bytes);
-    bytes[0] = 0x9e;                                                   /* 14 elements */
+    bytes[0] = 0x9e;                                              /* 14 elements */
     memcpy(bytes + sizeof example_bytes, "\x92\x01\xa1x\xc0", 5); /* [1, "x"], nil */
     struct envelope decoded;
     cr_assert_eq(envelope_decode(bytes, sizeof bytes, &decoded, NULL), TR_OK);
@@ -159,16 +173,23 @@ Test(envelope, what_no_version_sends_is_refused) {
         const char *what;
         size_t at;
         uint8_t value;
-    } changes[] = {{"too few elements", 0, 0x9b}, {"a map", 0, 0x8c},           {"unknown kind", 1, ENVELOPE_KINDS},
-                   {"negative number", 2, 0xff},  {"pid of two", 3, 0x92},      {"to nobody", 3, 0xc0},
-                   {"record as text", 11, 0xa0},  {"trace as a number", 13, 0}, {"body as text", 18, 0xd9},
+    } changes[] = {{"too few elements", 0, 0x9b},
+                   {"a map", 0, 0x8c},
+                   {"unknown kind", 1, ENVELOPE_KINDS},
+                   {"negative number", 2, 0xff},
+                   {"pid of two", 3, 0x92},
+                   {"to nobody", 3, 0xc0},
+                   {"record as text", 11, 0xa0},
+                   {"trace as a number", 13, 0},
+                   {"body as text", 18, 0xd9},
                    {"body past the end", 19, 3}};
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         uint8_t bytes[sizeof example_bytes];
         struct envelope decoded;
         memcpy(bytes, example_bytes, sizeof bytes);
         bytes[changes[i].at] = changes[i].value;
-        cr_assert_eq(envelope_decode(bytes, sizeof bytes, &decoded, NULL), TR_EDATA, "%s", changes[i].what);
+        cr_assert_eq(envelope_decode(bytes, sizeof bytes, &decoded, NULL), TR_EDATA, "%s",
+                     changes[i].what);
     }
     static const uint8_t huge[] = {0xdd, 0xff, 0xff, 0xff, 0xff};
     struct envelope decoded;

@@ -44,24 +44,26 @@ Test(frame, decoding_inverts_encoding) {
     buffer_init(&out);
     static struct frame_notice notices[FRAME_NOTICES_MAX];
     for (unsigned i = 0; i < 1000; i++) {
-        struct frame_header header = {.type = (enum frame_type)(1 + random_below(&random, FRAME_BYE)),
-                                      .source = "some-node-with-a-long-name-0123456789-0123456789-0123456789-012",
-                                      .source_bytes = 1 + (uint32_t)random_below(&random, 63),
-                                      .source_incarnation = any_number(&random),
-                                      .destination_incarnation = any_number(&random),
-                                      .session = any_number(&random),
-                                      .notices = notices,
-                                      .notice_count = (uint32_t)random_below(&random, i % 9 == 0 ? FRAME_NOTICES_MAX + 1 : 4),
-                                      .notices_seen = any_number(&random),
-                                      .ack = any_number(&random),
-                                      .credit_bytes = any_number(&random),
-                                      .credit_sequence = any_number(&random)};
+        struct frame_header header = {
+            .type = (enum frame_type)(1 + random_below(&random, FRAME_BYE)),
+            .source = "some-node-with-a-long-name-0123456789-0123456789-0123456789-012",
+            .source_bytes = 1 + (uint32_t)random_below(&random, 63),
+            .source_incarnation = any_number(&random),
+            .destination_incarnation = any_number(&random),
+            .session = any_number(&random),
+            .notices = notices,
+            .notice_count = (uint32_t)random_below(&random, i % 9 == 0 ? FRAME_NOTICES_MAX + 1 : 4),
+            .notices_seen = any_number(&random),
+            .ack = any_number(&random),
+            .credit_bytes = any_number(&random),
+            .credit_sequence = any_number(&random)};
         uint64_t version = 0;
         for (uint32_t k = 0; k < header.notice_count; k++) {
             version += 1 + random_below(&random, 1000);
-            notices[k] = (struct frame_notice){.pid = {any_number(&random), (uint32_t)any_number(&random), 1},
-                                               .level = (enum frame_pressure)random_below(&random, 3),
-                                               .version = version};
+            notices[k] = (struct frame_notice){
+                .pid = {any_number(&random), (uint32_t)any_number(&random), 1},
+                .level = (enum frame_pressure)random_below(&random, 3),
+                .version = version};
         }
         buffer_clear(&out);
         frame_encode(&out, &header);
@@ -112,12 +114,14 @@ Test(frame, each_changed_byte_changes_the_meaning_or_is_refused) {
             memcpy(bytes, example_bytes, sizeof bytes);
             bytes[at] = (uint8_t)value;
             struct frame_header header;
-            if (value == example_bytes[at] || frame_decode(bytes, sizeof bytes, &header) != TR_OK) continue;
+            if (value == example_bytes[at] || frame_decode(bytes, sizeof bytes, &header) != TR_OK)
+                continue;
             if (header.notice_count > 0) continue; /* already another meaning */
             buffer_clear(&out);
             frame_encode(&out, &header);
             buffer_append(&out, header.body, header.body_bytes);
-            cr_assert(out.bytes != sizeof bytes || memcmp(out.data, example_bytes, out.bytes) != 0, "byte %zu = %u", at, value);
+            cr_assert(out.bytes != sizeof bytes || memcmp(out.data, example_bytes, out.bytes) != 0,
+                      "byte %zu = %u", at, value);
         }
     }
     buffer_fini(&out);
@@ -170,7 +174,8 @@ Test(frame, a_peek_reads_what_all_versions_share) {
     cr_assert_eq(peek.type, 42);
     cr_assert_eq(peek.source_bytes, 2);
     cr_assert_eq(peek.source_incarnation, 7);
-    for (size_t bytes = 0; bytes < 7; bytes++) cr_assert_eq(frame_peek(later, bytes, &peek), TR_EDATA);
+    for (size_t bytes = 0; bytes < 7; bytes++)
+        cr_assert_eq(frame_peek(later, bytes, &peek), TR_EDATA);
 }
 
 Test(frame, elements_of_a_later_version_are_skipped) {

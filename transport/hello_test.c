@@ -111,7 +111,13 @@ Test(hello, values_out_of_place_are_refused) {
     cr_assert_eq(decode_text("\x81\xa5token\x00", 8, &decoded), TR_EDATA, "no token");
     cr_assert_eq(decode_text("\x80", 1, &decoded), TR_EDATA, "nothing");
     cr_assert_eq(decode_text("\x81\xa5token\xa1x", 9, &decoded), TR_EDATA, "a text for a number");
-    cr_assert_eq(decode_text("\x82\xa5token\x05\xa7" "cluster\xa3" "a\0b", 20, &decoded), TR_EDATA, "a zero in a text");
-    cr_assert_eq(decode_text("\x82\xa5token\x05\x01\x02", 10, &decoded), TR_EDATA, "a key that is no text");
-    cr_assert_eq(decode_text("\xdf\xff\xff\xff\xff\xa5token\x05", 12, &decoded), TR_EDATA, "a map without end");
+    cr_assert_eq(decode_text("\x82\xa5token\x05\xa7"
+                             "cluster\xa3"
+                             "a\0b",
+                             20, &decoded),
+                 TR_EDATA, "a zero in a text");
+    cr_assert_eq(decode_text("\x82\xa5token\x05\x01\x02", 10, &decoded), TR_EDATA,
+                 "a key that is no text");
+    cr_assert_eq(decode_text("\xdf\xff\xff\xff\xff\xa5token\x05", 12, &decoded), TR_EDATA,
+                 "a map without end");
 }

@@ -27,14 +27,18 @@ struct link *link_new(const struct link_options *options, uint64_t now) {
     if (self->window_bytes < one) self->window_bytes = one;
     if (self->window_bytes > WINDOW_BYTES_MAX) self->window_bytes = WINDOW_BYTES_MAX;
     if (self->window_messages > WINDOW_MESSAGES_MAX) self->window_messages = WINDOW_MESSAGES_MAX;
-    if (options->peer != NULL) snprintf(link->peer.name, sizeof link->peer.name, "%s", options->peer);
+    if (options->peer != NULL)
+        snprintf(link->peer.name, sizeof link->peer.name, "%s", options->peer);
     link->peer.incarnation = options->peer_incarnation;
     check(options->token != 0);
     link->token = options->token;
     link->epoch = options->epoch;
-    link->frame_bytes_max = options->frame_bytes_max != 0 ? options->frame_bytes_max : FRAME_BYTES_DEFAULT;
-    link->queue_high_bytes = options->queue_high_bytes != 0 ? options->queue_high_bytes : QUEUE_HIGH_DEFAULT;
-    link->queue_low_bytes = options->queue_low_bytes != 0 ? options->queue_low_bytes : link->queue_high_bytes / 2;
+    link->frame_bytes_max =
+        options->frame_bytes_max != 0 ? options->frame_bytes_max : FRAME_BYTES_DEFAULT;
+    link->queue_high_bytes =
+        options->queue_high_bytes != 0 ? options->queue_high_bytes : QUEUE_HIGH_DEFAULT;
+    link->queue_low_bytes =
+        options->queue_low_bytes != 0 ? options->queue_low_bytes : link->queue_high_bytes / 2;
     link->ops = options->ops;
     link->user = options->user;
     link->handshake.hello_at = NEVER;
@@ -85,7 +89,8 @@ static void ping(struct link *link, const struct frame_header *header, uint64_t 
     } else if (number > liveness->pong_number && number <= liveness->ping_number) {
         liveness->pong_number = number;
         liveness->answered_at = now;
-        if (number == liveness->ping_number) link_sender_measure(link, now - liveness->ping_sent_at);
+        if (number == liveness->ping_number)
+            link_sender_measure(link, now - liveness->ping_sent_at);
     }
 }
 
@@ -99,11 +104,18 @@ static void session_frame(struct link *link, struct frame_header *header, uint64
     }
     if (link->changes != changes) return;
     switch (header->type) {
-    case FRAME_DATA: link_receive_data(link, header, now); break;
-    case FRAME_RESEND: link_sender_rewind(link, now); break;
-    case FRAME_PING:
-    case FRAME_PONG: ping(link, header, now); break;
-    default: break;
+        case FRAME_DATA:
+            link_receive_data(link, header, now);
+            break;
+        case FRAME_RESEND:
+            link_sender_rewind(link, now);
+            break;
+        case FRAME_PING:
+        case FRAME_PONG:
+            ping(link, header, now);
+            break;
+        default:
+            break;
     }
 }
 
@@ -125,7 +137,8 @@ static void other_version(struct link *link, const uint8_t *data, size_t bytes, 
     struct frame_peek peek;
     char text[LINK_TEXT_ROOM];
     if (frame_peek(data, bytes, &peek) != TR_OK) return; /* cannot be: the version was read */
-    snprintf(text, sizeof text, "node %.*s speaks version %" PRIu64 " of the protocol, node %s version %d",
+    snprintf(text, sizeof text,
+             "node %.*s speaks version %" PRIu64 " of the protocol, node %s version %d",
              (int)peek.source_bytes, peek.source, peek.version, link->self.name, FRAME_VERSION);
     link_handshake_refuse(link, LINK_REFUSED_VERSION, text, now);
 }
@@ -165,10 +178,14 @@ void link_frame(struct link *link, const uint8_t *data, size_t bytes, uint64_t n
         return;
     }
     link->stats.heard_ns = now;
-    if (header.type == FRAME_BYE) link_session_bye(link, &header, now);
-    else if (header.type == FRAME_HELLO_ACK && !link_handshake_ack(link, &header, now)) return;
-    else if (link_in_session(link) && header.session == link->handshake.counter) session_frame(link, &header, now);
-    else stray_frame(link, &header, now);
+    if (header.type == FRAME_BYE)
+        link_session_bye(link, &header, now);
+    else if (header.type == FRAME_HELLO_ACK && !link_handshake_ack(link, &header, now))
+        return;
+    else if (link_in_session(link) && header.session == link->handshake.counter)
+        session_frame(link, &header, now);
+    else
+        stray_frame(link, &header, now);
 }
 
 /* ---- the rest -------------------------------------------------------------------------------- */
@@ -230,7 +247,9 @@ void link_stats(const struct link *link, struct link_stats *stats_out) {
     stats_out->unacknowledged_bytes = sender->sent_bytes - sender->acked_bytes;
     stats_out->queued_messages = sender->queued;
     stats_out->queued_bytes = sender->queued_bytes;
-    stats_out->credit_bytes = sender->credit_bytes > sender->next_bytes ? sender->credit_bytes - sender->next_bytes : 0;
-    stats_out->credit_messages =
-        sender->credit_sequence >= sender->next_sequence ? sender->credit_sequence - sender->next_sequence + 1 : 0;
+    stats_out->credit_bytes =
+        sender->credit_bytes > sender->next_bytes ? sender->credit_bytes - sender->next_bytes : 0;
+    stats_out->credit_messages = sender->credit_sequence >= sender->next_sequence
+                                     ? sender->credit_sequence - sender->next_sequence + 1
+                                     : 0;
 }

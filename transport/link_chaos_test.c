@@ -1,8 +1,9 @@
 /*
  * link_chaos_test.c - hundreds of seeds of loss, delay, reordering, cuts, restarts and closes.
  *
- * Each seed draws its own mix, runs a few seconds of virtual time under the oracle of the rig, heals the
- * channel, and asks for what must then hold: one common session, and everything in it settled.
+ * Each seed draws its own mix, runs a few seconds of virtual time under the oracle of the rig,
+ * heals the channel, and asks for what must then hold: one common session, and everything in it
+ * settled.
  */
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -39,7 +40,8 @@ static void restart(struct rig_side *side) {
             rig_recreate(side, false, draw(rig, 2) == 0);
             break;
         case 2:
-            link_close(side->link, draw(rig, 2) == 0 ? LINK_END_DOWN : LINK_END_LEAVING, "chaos", rig->now);
+            link_close(side->link, draw(rig, 2) == 0 ? LINK_END_DOWN : LINK_END_LEAVING, "chaos",
+                       rig->now);
             break;
         case 3:
             side->close_in_deliver = 1 + draw(rig, 20);
@@ -78,9 +80,11 @@ static void act(struct rig *rig, enum wildness wildness) {
     } else if (dice < 70) {
         rig_file(side, 1 + draw(rig, 50));
     } else if (dice < 88) {
-        rig_mark(side, (unsigned)draw(rig, draw(rig, 4) == 0 ? RIG_PIDS : 5), (enum frame_pressure)draw(rig, 3));
+        rig_mark(side, (unsigned)draw(rig, draw(rig, 4) == 0 ? RIG_PIDS : 5),
+                 (enum frame_pressure)draw(rig, 3));
     } else if (dice < 90) {
-        for (unsigned i = 0; i < RIG_PIDS; i++) rig_mark(side, i, (enum frame_pressure)draw(rig, 3));
+        for (unsigned i = 0; i < RIG_PIDS; i++)
+            rig_mark(side, i, (enum frame_pressure)draw(rig, 3));
     } else if (dice < 97) {
         if (wildness >= BROKEN) break_something(side);
     } else if (wildness >= RESTARTING) {
@@ -108,7 +112,28 @@ static void settle(struct rig *rig) {
         snprintf(rig->fault, sizeof rig->fault, "%" PRIu64 " frames in 10 idle seconds", frames);
 }
 
-static void run(uint64_t seed, enum wildness wildness) {
+/* What all seeds of a test came to, so that a test in which nothing happens fails. */
+struct total {
+    uint64_t delivered, downs, resumed, reconnects, duplicates, gaps, timeouts, notices;
+};
+
+static void add(struct total *total, struct rig *rig) {
+    for (unsigned i = 0; i < 2; i++) {
+        const struct rig_side *side = &rig->side[i];
+        struct link_stats stats;
+        link_stats(side->link, &stats);
+        total->delivered += side->delivered;
+        total->downs += side->downs;
+        total->resumed += side->resumed;
+        total->reconnects += side->reconnects;
+        total->duplicates += stats.duplicates_dropped;
+        total->gaps += stats.gaps;
+        total->timeouts += stats.timeouts;
+        total->notices += stats.notices_received;
+    }
+}
+
+static void run(uint64_t seed, enum wildness wildness, struct total *total) {
     struct rig *rig = rig_new(seed * 3 + wildness);
     draw_channels(rig);
     rig_start(rig);
@@ -120,17 +145,26 @@ static void run(uint64_t seed, enum wildness wildness) {
     uint64_t lost = wildness < RESTARTING ? rig->side[0].downs + rig->side[1].downs : 0;
     cr_assert_str_eq(rig->fault, "", "seed %" PRIu64 ": %s", seed, rig->fault);
     cr_assert_eq(lost, 0, "seed %" PRIu64 ": a session ended though no node did", seed);
+    add(total, rig);
     rig_free(rig);
 }
 
 Test(link_chaos, loss_delay_and_reordering_never_end_a_session_nor_lose_in_it) {
-    for (uint64_t seed = 1; seed <= 150; seed++) run(seed, LOSSY);
+    struct total total = {0};
+    for (uint64_t seed = 1; seed <= 150; seed++) run(seed, LOSSY, &total);
+    cr_assert(total.delivered > 100000 && total.gaps > 1000 && total.duplicates > 1000 &&
+              total.notices > 1000);
+    cr_assert(total.timeouts > 100);
 }
 
 Test(link_chaos, broken_connections_lose_nothing_within_a_session) {
-    for (uint64_t seed = 1; seed <= 150; seed++) run(seed, BROKEN);
+    struct total total = {0};
+    for (uint64_t seed = 1; seed <= 150; seed++) run(seed, BROKEN, &total);
+    cr_assert(total.delivered > 100000 && total.resumed > 300 && total.reconnects > 30);
 }
 
 Test(link_chaos, restarts_and_closes_converge_and_account_for_every_message) {
-    for (uint64_t seed = 1; seed <= 300; seed++) run(seed, RESTARTING);
+    struct total total = {0};
+    for (uint64_t seed = 1; seed <= 300; seed++) run(seed, RESTARTING, &total);
+    cr_assert(total.delivered > 100000 && total.downs > 600 && total.resumed > 100);
 }

@@ -157,7 +157,8 @@ Test(link_flow, a_message_over_what_the_peer_takes_is_refused_exactly) {
     for (uint32_t bytes = 999; bytes <= 1001; bytes++) {
         struct envelope envelope = {.kind = ENVELOPE_MEMBER, .body = body, .body_bytes = bytes};
         struct parcel *parcel = envelope_encode(&envelope);
-        cr_assert_eq(link_send(rig->side[0].link, &parcel, rig->now), bytes <= 1000 ? TR_OK : TR_ETOOBIG);
+        cr_assert_eq(link_send(rig->side[0].link, &parcel, rig->now),
+                     bytes <= 1000 ? TR_OK : TR_ETOOBIG);
         cr_assert_eq(parcel == NULL, bytes <= 1000);
         parcel_free(parcel);
     }
@@ -300,14 +301,16 @@ Test(link_flow, more_notices_than_fit_a_frame_all_arrive_before_more_credit) {
     rig->side[1].hold_percent = 100;
     rig_send(&rig->side[0], 200, 24);
     rig_run(rig, 100 * RIG_MS);
-    for (unsigned i = 0; i < RIG_PIDS; i++) rig_mark(&rig->side[1], i, i % 2 == 0 ? PRESSURE_MUTE : PRESSURE_REFUSE);
+    for (unsigned i = 0; i < RIG_PIDS; i++)
+        rig_mark(&rig->side[1], i, i % 2 == 0 ? PRESSURE_MUTE : PRESSURE_REFUSE);
     rig_file(&rig->side[1], 100);
     rig_run(rig, RIG_SECOND);
     rig_check_settled(rig);
     for (unsigned i = 0; i < RIG_PIDS; i++) rig_mark(&rig->side[1], i, PRESSURE_FREE);
     rig_run(rig, RIG_SECOND);
     rig_check_settled(rig);
-    cr_assert_eq(map_pid_count(&rig->side[1].link->pressure.notices), 0, "free and known: forgotten");
+    cr_assert_eq(map_pid_count(&rig->side[1].link->pressure.notices), 0,
+                 "free and known: forgotten");
     done(rig);
 }
 
@@ -334,7 +337,8 @@ Test(link_flow, an_idle_session_pings_each_second_and_measures_the_round_trip) {
 /* A PONG that comes after the next PING is a sign all the same. */
 Test(link_flow, a_round_trip_of_two_seconds_is_no_silence) {
     struct rig *rig = connected();
-    for (unsigned i = 0; i < 2; i++) rig->side[i].out.delay_min = rig->side[i].out.delay_max = 600 * RIG_MS;
+    for (unsigned i = 0; i < 2; i++)
+        rig->side[i].out.delay_min = rig->side[i].out.delay_max = 600 * RIG_MS;
     rig_run(rig, 20 * RIG_SECOND);
     cr_assert_eq(rig->side[0].resumed, 0);
     cr_assert_eq(link_state(rig->side[0].link), LINK_UP);

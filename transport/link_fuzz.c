@@ -15,7 +15,14 @@
 #include "node/base/random.h"
 #include "transport/link.h"
 
-enum { ROUNDS = 10000, STEPS = 200, FRAMES_MAX = 64, WINDOW_MESSAGES = 50, WINDOW_BYTES = 4096, BODY_MAX = 500 };
+enum {
+    ROUNDS = 10000,
+    STEPS = 200,
+    FRAMES_MAX = 64,
+    WINDOW_MESSAGES = 50,
+    WINDOW_BYTES = 4096,
+    BODY_MAX = 500
+};
 
 #define MILLISECOND UINT64_C(1000000)
 
@@ -56,11 +63,13 @@ static enum link_filing on_deliver(void *user, struct link *link, const struct e
     if (below(end->fuzz, 3) > 0) return LINK_FILED;
     end->held++;
     end->held_bytes += envelope->wire_bytes;
-    expect(end->fuzz, end->held <= WINDOW_MESSAGES && end->held_bytes <= WINDOW_BYTES, "more than the window is held");
+    expect(end->fuzz, end->held <= WINDOW_MESSAGES && end->held_bytes <= WINDOW_BYTES,
+           "more than the window is held");
     return LINK_HELD;
 }
 
-static void on_up(void *user, struct link *link, const struct identity *peer, uint64_t session, bool resumed) {
+static void on_up(void *user, struct link *link, const struct identity *peer, uint64_t session,
+                  bool resumed) {
     struct end *end = user;
     (void)link, (void)session;
     expect(end->fuzz, strlen(peer->name) < sizeof peer->name, "a name that is not closed");
@@ -80,7 +89,8 @@ static void on_down(void *user, struct link *link, const struct link_down *down)
     }
 }
 
-static void on_pressure(void *user, struct link *link, tr_pid pid, enum frame_pressure level, uint64_t version) {
+static void on_pressure(void *user, struct link *link, tr_pid pid, enum frame_pressure level,
+                        uint64_t version) {
     (void)user, (void)link, (void)pid, (void)level, (void)version;
 }
 
@@ -155,16 +165,18 @@ static void invent_body(struct fuzz *fuzz, struct buffer *noise) {
 }
 
 static void invent_hello(struct fuzz *fuzz, struct buffer *noise) {
-    struct hello hello = {.identity = {.cluster = "c", .window_bytes = near(fuzz, 4096), .window_messages = 9},
-                          .token = near(fuzz, fuzz->tokens) | 1,
-                          .answer = near(fuzz, link_token(fuzz->ends[0].link)),
-                          .bound = below(fuzz, 2) * near(fuzz, link_token(fuzz->ends[0].link))};
+    struct hello hello = {
+        .identity = {.cluster = "c", .window_bytes = near(fuzz, 4096), .window_messages = 9},
+        .token = near(fuzz, fuzz->tokens) | 1,
+        .answer = near(fuzz, link_token(fuzz->ends[0].link)),
+        .bound = below(fuzz, 2) * near(fuzz, link_token(fuzz->ends[0].link))};
     hello_encode(noise, &hello);
 }
 
 /* A frame with a header that the link takes for the peer's, but for what is near-missed. */
 static void invent(struct fuzz *fuzz, struct buffer *noise) {
-    struct frame_notice notice = {{1, (uint32_t)below(fuzz, 9), 1}, 1 + below(fuzz, 50), (enum frame_pressure)below(fuzz, 3)};
+    struct frame_notice notice = {
+        {1, (uint32_t)below(fuzz, 9), 1}, 1 + below(fuzz, 50), (enum frame_pressure)below(fuzz, 3)};
     uint64_t session = link_session(fuzz->ends[0].link);
     struct frame_header header = {.type = (enum frame_type)(1 + below(fuzz, FRAME_BYE)),
                                   .source = "b",
@@ -179,10 +191,14 @@ static void invent(struct fuzz *fuzz, struct buffer *noise) {
                                   .credit_bytes = near(fuzz, 8192),
                                   .credit_sequence = near(fuzz, 60)};
     frame_encode(noise, &header);
-    if (header.type == FRAME_DATA) invent_body(fuzz, noise);
-    else if (header.type == FRAME_HELLO) invent_hello(fuzz, noise);
-    else if (header.type == FRAME_BYE) buffer_append(noise, "\x92\x03\xa1x", 4);
-    else if (header.type == FRAME_PING || header.type == FRAME_PONG) buffer_append_byte(noise, (uint8_t)below(fuzz, 256));
+    if (header.type == FRAME_DATA)
+        invent_body(fuzz, noise);
+    else if (header.type == FRAME_HELLO)
+        invent_hello(fuzz, noise);
+    else if (header.type == FRAME_BYE)
+        buffer_append(noise, "\x92\x03\xa1x", 4);
+    else if (header.type == FRAME_PING || header.type == FRAME_PONG)
+        buffer_append_byte(noise, (uint8_t)below(fuzz, 256));
 }
 
 static void make_noise(struct fuzz *fuzz) {
@@ -205,7 +221,8 @@ static void make_noise(struct fuzz *fuzz) {
 /* ---- a round --------------------------------------------------------------------------------- */
 
 static void keep(struct fuzz *fuzz, const struct buffer *frame) {
-    struct buffer *place = fuzz->seen_count < FRAMES_MAX ? &fuzz->seen[fuzz->seen_count++] : &fuzz->seen[below(fuzz, FRAMES_MAX)];
+    struct buffer *place = fuzz->seen_count < FRAMES_MAX ? &fuzz->seen[fuzz->seen_count++]
+                                                         : &fuzz->seen[below(fuzz, FRAMES_MAX)];
     buffer_clear(place);
     buffer_append(place, frame->data, frame->bytes);
 }
@@ -243,7 +260,8 @@ static void pass_time(struct fuzz *fuzz, uint64_t duration) {
 
 static void send_one(struct fuzz *fuzz, struct end *end) {
     uint8_t body[BODY_MAX] = {0};
-    struct envelope envelope = {.kind = ENVELOPE_MEMBER, .body = body, .body_bytes = (uint32_t)below(fuzz, BODY_MAX)};
+    struct envelope envelope = {
+        .kind = ENVELOPE_MEMBER, .body = body, .body_bytes = (uint32_t)below(fuzz, BODY_MAX)};
     struct parcel *parcel = envelope_encode(&envelope);
     if (link_send(end->link, &parcel, fuzz->now) != TR_OK) parcel_free(parcel);
 }
@@ -260,13 +278,15 @@ static void step(struct fuzz *fuzz) {
             send_one(fuzz, end);
             break;
         case 1:
-            link_pressure(end->link, (tr_pid){1, 1 + (uint32_t)below(fuzz, 20), 1}, (enum frame_pressure)below(fuzz, 3));
+            link_pressure(end->link, (tr_pid){1, 1 + (uint32_t)below(fuzz, 20), 1},
+                          (enum frame_pressure)below(fuzz, 3));
             break;
         case 2:
             pass_time(fuzz, below(fuzz, 400 * MILLISECOND));
             break;
         case 3:
-            link_filed(end->link, link_session(end->link), (uint32_t)end->held, end->held_bytes, fuzz->now);
+            link_filed(end->link, link_session(end->link), (uint32_t)end->held, end->held_bytes,
+                       fuzz->now);
             end->held = end->held_bytes = 0;
             break;
         default:
@@ -278,8 +298,10 @@ static void step(struct fuzz *fuzz) {
 static void make_ends(struct fuzz *fuzz) {
     for (unsigned i = 0; i < 2; i++) {
         struct end *end = &fuzz->ends[i];
-        struct link_options options = {.token = ++fuzz->tokens, .ops = &callbacks, .user = end, .peer = i == 0 ? "b" : "a"};
-        options.self = (struct identity){.name = {i == 0 ? 'a' : 'b'}, .cluster = "c", .incarnation = i == 0 ? 10 : 20};
+        struct link_options options = {
+            .token = ++fuzz->tokens, .ops = &callbacks, .user = end, .peer = i == 0 ? "b" : "a"};
+        options.self = (struct identity){
+            .name = {i == 0 ? 'a' : 'b'}, .cluster = "c", .incarnation = i == 0 ? 10 : 20};
         options.self.message_bytes_max = BODY_MAX;
         options.self.window_bytes = WINDOW_BYTES;
         options.self.window_messages = WINDOW_MESSAGES;
@@ -287,14 +309,17 @@ static void make_ends(struct fuzz *fuzz) {
     }
 }
 
-/* The noise is over. Unless it has made the link believe in a later life of the peer, or in sessions past
- * all counting, both must find each other. */
+/* The noise is over. Unless it has made the link believe in a later life of the peer, or in
+ * sessions past all counting, both must find each other. */
 static void settle(struct fuzz *fuzz) {
     struct link *link = fuzz->ends[0].link;
     for (unsigned i = 0; i < 2; i++) link_open(fuzz->ends[i].link, fuzz->now);
     pass_time(fuzz, 40000 * MILLISECOND);
-    if (link_peer(link) != NULL && (link_peer(link)->incarnation != 20 || strcmp(link_peer(link)->name, "b") != 0)) return;
-    bool together = link_state(link) == LINK_UP && link_session(link) == link_session(fuzz->ends[1].link);
+    if (link_peer(link) != NULL &&
+        (link_peer(link)->incarnation != 20 || strcmp(link_peer(link)->name, "b") != 0))
+        return;
+    bool together =
+        link_state(link) == LINK_UP && link_session(link) == link_session(fuzz->ends[1].link);
     if (!together && link_session(link) == 0) { /* a counter near its end is the noise's doing */
         fuzz->frame.bytes = 0;
         struct frame_header header;
@@ -302,7 +327,9 @@ static void settle(struct fuzz *fuzz) {
             fuzz->now = link_deadline(link);
             link_tick(link, fuzz->now);
         }
-        if (frame_decode(fuzz->frame.data, fuzz->frame.bytes, &header) == TR_OK && header.session > UINT64_C(1) << 47) return;
+        if (frame_decode(fuzz->frame.data, fuzz->frame.bytes, &header) == TR_OK &&
+            header.session > UINT64_C(1) << 47)
+            return;
     }
     expect(fuzz, together, "no common session after the noise");
 }
@@ -317,8 +344,10 @@ static void round_of(struct fuzz *fuzz) {
     for (unsigned i = 0; i < STEPS && fuzz->fault == NULL; i++) step(fuzz);
     if (fuzz->fault == NULL) settle(fuzz);
     for (unsigned i = 0; i < 2; i++) link_free(fuzz->ends[i].link);
-    if (fuzz->fault == NULL) fuzz->passed++;
-    else fuzz->failed++;
+    if (fuzz->fault == NULL)
+        fuzz->passed++;
+    else
+        fuzz->failed++;
 }
 
 int main(int count, char **arguments) {
@@ -329,11 +358,13 @@ int main(int count, char **arguments) {
         random_seed(&fuzz.random, seed + i); /* so that SEED+i alone repeats round i */
         fuzz.tokens = 100;
         round_of(&fuzz);
-        if (fuzz.fault != NULL && fuzz.failed <= 10) fprintf(stderr, "seed %" PRIu64 ": %s\n", seed + i, fuzz.fault);
+        if (fuzz.fault != NULL && fuzz.failed <= 10)
+            fprintf(stderr, "seed %" PRIu64 ": %s\n", seed + i, fuzz.fault);
     }
     buffer_fini(&fuzz.frame);
     buffer_fini(&fuzz.noise);
     for (unsigned i = 0; i < FRAMES_MAX; i++) buffer_fini(&fuzz.seen[i]);
-    printf("%" PRIu64 " passed, %" PRIu64 " failed (%" PRIu64 " sessions)\n", fuzz.passed, fuzz.failed, fuzz.sessions);
+    printf("%" PRIu64 " passed, %" PRIu64 " failed (%" PRIu64 " sessions)\n", fuzz.passed,
+           fuzz.failed, fuzz.sessions);
     return fuzz.failed == 0 ? 0 : 1;
 }

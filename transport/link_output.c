@@ -1,6 +1,6 @@
 /*
- * link_output.c - which frame to send next: what ends or opens a session first, then control, data, and
- * acknowledgements alone when nothing else carries them.
+ * link_output.c - which frame to send next: what ends or opens a session first, then control, data,
+ * and acknowledgements alone when nothing else carries them.
  */
 #include <msgpack.h>
 #include <string.h>
@@ -17,7 +17,8 @@ static void start(struct link *link, struct frame_header *header, enum frame_typ
 }
 
 /* A frame of the session: with acknowledgement, notices, credit. */
-static void start_in_session(struct link *link, struct buffer *frame, enum frame_type type, uint64_t now) {
+static void start_in_session(struct link *link, struct buffer *frame, enum frame_type type,
+                             uint64_t now) {
     struct frame_header header;
     struct frame_notice notices[FRAME_NOTICES_MAX];
     start(link, &header, type);
@@ -125,10 +126,14 @@ bool link_next_frame(struct link *link, struct buffer *frame, uint64_t now) {
     buffer_clear(frame);
     bool seeks = link->state == LINK_OPENING || link->state == LINK_RESUMING;
     bool any = true;
-    if (link->bye.wanted) put_bye(link, frame, now);
-    else if (seeks && link->handshake.hello_at <= now) put_hello(link, frame, now);
-    else if (link->handshake.ack_wanted) put_hello_ack(link, frame, now);
-    else any = link_in_session(link) && put_in_session(link, frame, now);
+    if (link->bye.wanted)
+        put_bye(link, frame, now);
+    else if (seeks && link->handshake.hello_at <= now)
+        put_hello(link, frame, now);
+    else if (link->handshake.ack_wanted)
+        put_hello_ack(link, frame, now);
+    else
+        any = link_in_session(link) && put_in_session(link, frame, now);
     if (!any) return false;
     link->stats.frames_sent++;
     link->stats.bytes_sent += frame->bytes;

@@ -25,7 +25,8 @@ void link_pressure_init(struct link *link) {
 void link_pressure_fini(struct link *link) {
     size_t cursor = 0;
     struct notice *notice;
-    while ((notice = map_pid_next(&link->pressure.notices, &cursor, NULL)) != NULL) mem_free(notice);
+    while ((notice = map_pid_next(&link->pressure.notices, &cursor, NULL)) != NULL)
+        mem_free(notice);
     map_pid_fini(&link->pressure.notices);
 }
 
@@ -92,7 +93,8 @@ void link_pressure_put(struct link *link, struct frame_header *header, struct fr
         header->credit_sequence = link->receiver.granted;
     }
     pressure->tell_now = false;
-    pressure->repeat_at = list_empty(&pressure->unseen) ? NEVER : now + link_sender_probe_delay(link);
+    pressure->repeat_at =
+        list_empty(&pressure->unseen) ? NEVER : now + link_sender_probe_delay(link);
 }
 
 /* The peer has seen all up to `version`. */

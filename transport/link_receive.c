@@ -4,7 +4,8 @@
 #include "transport/link_state.h"
 
 void link_receiver_start(struct link *link) {
-    link->receiver = (struct link_receiver){.ack_at = NEVER, .ack_now = true}; /* the first credit */
+    link->receiver =
+        (struct link_receiver){.ack_at = NEVER, .ack_now = true}; /* the first credit */
 }
 
 /* What the peer may send from now on. */
@@ -31,8 +32,10 @@ static void file(struct link_receiver *receiver, uint64_t messages, uint64_t byt
 
 static void want_ack(struct link *link, uint64_t now) {
     struct link_receiver *receiver = &link->receiver;
-    if (receiver->delivered - receiver->reported >= ACK_MESSAGES) receiver->ack_now = true;
-    else if (receiver->ack_at == NEVER) receiver->ack_at = now + ACK_DELAY;
+    if (receiver->delivered - receiver->reported >= ACK_MESSAGES)
+        receiver->ack_now = true;
+    else if (receiver->ack_at == NEVER)
+        receiver->ack_at = now + ACK_DELAY;
 }
 
 static void deliver(struct link *link, const struct envelope *envelope) {
@@ -50,9 +53,12 @@ static void deliver(struct link *link, const struct envelope *envelope) {
 static void gap(struct link *link, uint64_t now) {
     struct link_receiver *receiver = &link->receiver;
     link->stats.gaps++;
-    if (receiver->resend_asked_at == 0) receiver->resend_spacing = RESEND_SPACING;
-    else if (now - receiver->resend_asked_at < receiver->resend_spacing) return;
-    else if (receiver->resend_spacing < RESEND_SPACING_MAX) receiver->resend_spacing *= 2;
+    if (receiver->resend_asked_at == 0)
+        receiver->resend_spacing = RESEND_SPACING;
+    else if (now - receiver->resend_asked_at < receiver->resend_spacing)
+        return;
+    else if (receiver->resend_spacing < RESEND_SPACING_MAX)
+        receiver->resend_spacing *= 2;
     receiver->resend_asked_at = now;
     receiver->resend_wanted = true;
     link->stats.resends_asked++;
@@ -96,10 +102,13 @@ void link_receive_data(struct link *link, const struct frame_header *header, uin
     }
 }
 
-void link_filed(struct link *link, uint64_t session, uint32_t messages, uint64_t bytes, uint64_t now) {
+void link_filed(struct link *link, uint64_t session, uint32_t messages, uint64_t bytes,
+                uint64_t now) {
     struct link_receiver *receiver = &link->receiver;
     if (!link_in_session(link) || session != link->handshake.counter) return;
-    if (messages > receiver->delivered - receiver->filed || bytes > receiver->delivered_bytes - receiver->filed_bytes) return;
+    if (messages > receiver->delivered - receiver->filed ||
+        bytes > receiver->delivered_bytes - receiver->filed_bytes)
+        return;
     file(receiver, messages, bytes);
     if (receiver->ack_at == NEVER) receiver->ack_at = now + ACK_DELAY;
 }

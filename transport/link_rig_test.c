@@ -62,11 +62,13 @@ static void book_delivery(struct rig_side *side, const uint64_t body[3]) {
     uint64_t session = link_session(side->link);
     struct rig_session *book = find_session(rig, body[0], body[1]);
     if (book == NULL || body[1] != session) {
-        fault(rig, "message %" PRIu64 " of session %" PRIu64 " delivered in session %" PRIu64, body[2], body[1], session);
+        fault(rig, "message %" PRIu64 " of session %" PRIu64 " delivered in session %" PRIu64,
+              body[2], body[1], session);
         return;
     }
     if (book->receiver_token == 0) book->receiver_token = side->token;
-    if (book->receiver_token != side->token) fault(rig, "session %" PRIu64 " delivered to two links", session);
+    if (book->receiver_token != side->token)
+        fault(rig, "session %" PRIu64 " delivered to two links", session);
     if (body[2] != book->delivered + 1)
         fault(rig, "message %" PRIu64 " delivered after %" PRIu64, body[2], book->delivered);
     book->delivered = body[2];
@@ -83,7 +85,8 @@ static void book_down(struct rig_side *side, const struct link_down *down) {
         uint64_t body[3];
         parcel_read(item, &envelope);
         memcpy(body, envelope.body, sizeof body);
-        if (body[1] != down->session || body[2] != ++next) fault(rig, "parcel %" PRIu64 " handed back as %" PRIu64, body[2], next);
+        if (body[1] != down->session || body[2] != ++next)
+            fault(rig, "parcel %" PRIu64 " handed back as %" PRIu64, body[2], next);
     }
     if (next != book->accepted || down->count != next - down->delivered_up_to)
         fault(rig, "%" PRIu64 " accepted, but accounted up to %" PRIu64, book->accepted, next);
@@ -92,8 +95,8 @@ static void book_down(struct rig_side *side, const struct link_down *down) {
     book->known_delivered = down->delivered_up_to;
     book->perhaps_delivered = down->delivered_up_to + down->unknown_count;
     if (book->delivered < book->known_delivered || book->delivered > book->perhaps_delivered)
-        fault(rig, "delivered %" PRIu64 ", but told %" PRIu64 " to %" PRIu64, book->delivered, book->known_delivered,
-              book->perhaps_delivered);
+        fault(rig, "delivered %" PRIu64 ", but told %" PRIu64 " to %" PRIu64, book->delivered,
+              book->known_delivered, book->perhaps_delivered);
 }
 
 /* Marks that the other side does not know yet, as a session begins: all of them again. */
@@ -117,7 +120,8 @@ static enum link_filing on_deliver(void *user, struct link *link, const struct e
     book_delivery(side, body);
     uint64_t held = side->held + 1, held_bytes = side->held_bytes + envelope->wire_bytes;
     if (held > link->self.window_messages || held_bytes > link->self.window_bytes)
-        fault(side->rig, "%" PRIu64 " messages of %" PRIu64 " bytes unfiled: over the window", held, held_bytes);
+        fault(side->rig, "%" PRIu64 " messages of %" PRIu64 " bytes unfiled: over the window", held,
+              held_bytes);
     if (side->close_in_deliver > 0 && --side->close_in_deliver == 0) {
         link_close(link, side->close_with, "closed while delivering", side->rig->now);
         return LINK_FILED;
@@ -128,9 +132,11 @@ static enum link_filing on_deliver(void *user, struct link *link, const struct e
     return LINK_HELD;
 }
 
-static void on_session_up(void *user, struct link *link, const struct identity *peer, uint64_t session, bool resumed) {
+static void on_session_up(void *user, struct link *link, const struct identity *peer,
+                          uint64_t session, bool resumed) {
     struct rig_side *side = user;
-    if (link_session(link) != session || link_state(link) != LINK_UP) fault(side->rig, "session_up out of session");
+    if (link_session(link) != session || link_state(link) != LINK_UP)
+        fault(side->rig, "session_up out of session");
     if (resumed) {
         side->resumed++;
         if (session != side->up_session) fault(side->rig, "another session was resumed");
@@ -161,12 +167,14 @@ static void on_session_down(void *user, struct link *link, const struct link_dow
     }
 }
 
-static void on_peer_pressure(void *user, struct link *link, tr_pid pid, enum frame_pressure level, uint64_t version) {
+static void on_peer_pressure(void *user, struct link *link, tr_pid pid, enum frame_pressure level,
+                             uint64_t version) {
     struct rig_side *side = user;
     struct rig_mark *mark = &rig_other(side)->marks[pid.slot - 1];
     (void)link;
     mark->seen = level;
-    if (mark->pending && (mark->version == 0 ? level == mark->level : version >= mark->version)) mark->pending = false;
+    if (mark->pending && (mark->version == 0 ? level == mark->level : version >= mark->version))
+        mark->pending = false;
 }
 
 static void on_peer_epoch(void *user, struct link *link, uint64_t epoch) {
@@ -207,7 +215,8 @@ static const struct link_ops callbacks = {
 
 /* ---- the channel ----------------------------------------------------------------------------- */
 
-static void put_in_flight(struct rig_channel *channel, const uint8_t *data, size_t bytes, uint64_t at) {
+static void put_in_flight(struct rig_channel *channel, const uint8_t *data, size_t bytes,
+                          uint64_t at) {
     struct rig_frame *frame = mem_alloc(sizeof *frame + bytes);
     frame->at = at;
     frame->bytes = bytes;
@@ -216,7 +225,8 @@ static void put_in_flight(struct rig_channel *channel, const uint8_t *data, size
     channel->frames = frame;
 }
 
-/* No data past what was granted before a mark of the receiver's that this sender does not know (I3). */
+/* No data past what was granted before a mark of the receiver's that this sender does not know
+ * (I3). */
 static void watch_data(struct rig_side *side, const struct frame_header *header) {
     struct rig_side *other = rig_other(side);
     if (link_session(other->link) != header->session) return;
@@ -224,8 +234,10 @@ static void watch_data(struct rig_side *side, const struct frame_header *header)
     for (unsigned i = 0; i < RIG_PIDS; i++) {
         const struct rig_mark *mark = &other->marks[i];
         if (mark->pending && top > mark->credit_sequence && mark->level != PRESSURE_FREE)
-            fault(side->rig, "message %" PRIu64 " sent past a mark of actor %u at %" PRIu64 " that is not known", top, i,
-                  mark->credit_sequence);
+            fault(side->rig,
+                  "message %" PRIu64 " sent past a mark of actor %u at %" PRIu64
+                  " that is not known",
+                  top, i, mark->credit_sequence);
     }
 }
 
@@ -239,7 +251,8 @@ static void watch_frame(struct rig_side *side, const struct buffer *frame) {
     side->out.sent_by_type[header.type]++;
     side->out.last_type = header.type;
     side->out.last_bytes = frame->bytes;
-    if (link_session(side->link) == header.session && header.credit_sequence > side->granted_sequence)
+    if (link_session(side->link) == header.session &&
+        header.credit_sequence > side->granted_sequence)
         side->granted_sequence = header.credit_sequence;
     if (header.type == FRAME_DATA) watch_data(side, &header);
 }
@@ -248,7 +261,8 @@ static void transmit(struct rig_side *side, const struct buffer *frame) {
     struct rig *rig = side->rig;
     struct rig_channel *channel = &side->out;
     watch_frame(side, frame);
-    if (channel->drop_count > 0 && (channel->drop_type == 0 || channel->last_type == channel->drop_type)) {
+    if (channel->drop_count > 0 &&
+        (channel->drop_type == 0 || channel->last_type == channel->drop_type)) {
         channel->drop_count--;
         return;
     }
@@ -256,7 +270,8 @@ static void transmit(struct rig_side *side, const struct buffer *frame) {
     unsigned copies = chance(rig, channel->repeat_percent) ? 2 : 1;
     while (copies-- > 0) {
         uint64_t spread = channel->delay_max - channel->delay_min;
-        put_in_flight(channel, frame->data, frame->bytes, rig->now + channel->delay_min + random_below(&rig->random, spread + 1));
+        put_in_flight(channel, frame->data, frame->bytes,
+                      rig->now + channel->delay_min + random_below(&rig->random, spread + 1));
     }
 }
 
@@ -305,7 +320,8 @@ static uint64_t next_event(const struct rig *rig) {
     for (unsigned i = 0; i < 2; i++) {
         uint64_t deadline = link_deadline(rig->side[i].link);
         if (deadline < at) at = deadline;
-        for (const struct rig_frame *frame = rig->side[i].out.frames; frame != NULL; frame = frame->next)
+        for (const struct rig_frame *frame = rig->side[i].out.frames; frame != NULL;
+             frame = frame->next)
             if (frame->at < at) at = frame->at;
     }
     return at;
@@ -324,7 +340,8 @@ static void step(struct rig *rig) {
     for (unsigned i = 0; i < 2; i++) {
         if (link_deadline(rig->side[i].link) <= rig->now) link_tick(rig->side[i].link, rig->now);
         pump(&rig->side[i]);
-        if (link_deadline(rig->side[i].link) <= rig->now) fault(rig, "a deadline that is never met");
+        if (link_deadline(rig->side[i].link) <= rig->now)
+            fault(rig, "a deadline that is never met");
     }
 }
 
@@ -340,12 +357,14 @@ void rig_run(struct rig *rig, uint64_t duration) {
 
 static bool connected(struct rig *rig) {
     struct link *a = rig->side[0].link, *b = rig->side[1].link;
-    return link_state(a) == LINK_UP && link_state(b) == LINK_UP && link_session(a) == link_session(b) &&
-           a->handshake.bound == b->token && b->handshake.bound == a->token;
+    return link_state(a) == LINK_UP && link_state(b) == LINK_UP &&
+           link_session(a) == link_session(b) && a->handshake.bound == b->token &&
+           b->handshake.bound == a->token;
 }
 
 bool rig_connect(struct rig *rig) {
-    for (unsigned i = 0; i < 3000 && !connected(rig) && rig->fault[0] == '\0'; i++) rig_run(rig, 10 * RIG_MS);
+    for (unsigned i = 0; i < 3000 && !connected(rig) && rig->fault[0] == '\0'; i++)
+        rig_run(rig, 10 * RIG_MS);
     return connected(rig);
 }
 
@@ -419,7 +438,8 @@ unsigned rig_send(struct rig_side *side, unsigned count, uint32_t body_bytes) {
 void rig_file(struct rig_side *side, uint64_t messages) {
     if (messages > side->held) messages = side->held;
     if (messages == 0) return;
-    uint64_t bytes = messages == side->held ? side->held_bytes : side->held_bytes / side->held * messages;
+    uint64_t bytes =
+        messages == side->held ? side->held_bytes : side->held_bytes / side->held * messages;
     side->held -= messages;
     side->held_bytes -= bytes;
     link_filed(side->link, link_session(side->link), (uint32_t)messages, bytes, side->rig->now);
@@ -467,10 +487,13 @@ void rig_check_settled(struct rig *rig) {
         struct rig_side *side = &rig->side[i];
         struct rig_session *book = find_session(rig, side->token, link_session(side->link));
         if (book != NULL && book->delivered != book->accepted)
-            fault(rig, "%" PRIu64 " of %" PRIu64 " messages delivered", book->delivered, book->accepted);
+            fault(rig, "%" PRIu64 " of %" PRIu64 " messages delivered", book->delivered,
+                  book->accepted);
         if (!link_idle(side->link)) fault(rig, "delivered, but not acknowledged");
         for (unsigned k = 0; k < RIG_PIDS; k++)
-            if (side->marks[k].seen != side->marks[k].level) fault(rig, "the mark of actor %u is not known", k);
-        if (list_count(&side->link->pressure.unseen) != 0) fault(rig, "notices that are never confirmed");
+            if (side->marks[k].seen != side->marks[k].level)
+                fault(rig, "the mark of actor %u is not known", k);
+        if (list_count(&side->link->pressure.unseen) != 0)
+            fault(rig, "notices that are never confirmed");
     }
 }

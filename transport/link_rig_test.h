@@ -2,8 +2,9 @@
  * link_rig_test.h - two links over a simulated channel in virtual time, with an oracle.
  *
  * The channel loses, delays, reorders, repeats and cuts as told, all from one seed. The oracle sees
- * each send, frame and delivery; the first thing that breaks a promise of link.h is kept in `fault`.
- * A rig belongs to one test; it looks into link_state.h where the promise is about the inside.
+ * each send, frame and delivery; the first thing that breaks a promise of link.h is kept in
+ * `fault`. A rig belongs to one test; it looks into link_state.h where the promise is about the
+ * inside.
  */
 #ifndef TROUPE_TRANSPORT_LINK_RIG_TEST_H
 #define TROUPE_TRANSPORT_LINK_RIG_TEST_H
@@ -50,7 +51,8 @@ struct rig_channel {
     uint64_t delay_min, delay_max; /* of each frame by itself: so they reorder */
     bool dead;                     /* until the link asks for a new connection */
     bool cut;
-    enum frame_type drop_type; /* 0: none; else frames of that type are lost, `drop_count` of them */
+    enum frame_type
+        drop_type; /* 0: none; else frames of that type are lost, `drop_count` of them */
     unsigned drop_count;
     uint64_t frames_sent, last_bytes;
     uint64_t sent_by_type[FRAME_BYE + 1];
@@ -63,9 +65,9 @@ struct rig_side {
     struct link *link;
     struct rig_channel out;
     uint64_t token;
-    unsigned hold_percent;           /* of deliveries */
-    uint64_t held, held_bytes;       /* in the present session */
-    uint64_t close_in_deliver;       /* the n-th delivery from now closes the link; 0: none */
+    unsigned hold_percent;     /* of deliveries */
+    uint64_t held, held_bytes; /* in the present session */
+    uint64_t close_in_deliver; /* the n-th delivery from now closes the link; 0: none */
     enum link_end close_with;
     uint64_t granted_sequence;       /* the most in frames of the present session */
     struct rig_mark marks[RIG_PIDS]; /* of this side's actors */
@@ -114,8 +116,8 @@ void rig_recreate(struct rig_side *side, bool next_life, bool keeps_floor);
 void rig_drop_in_flight(struct rig_side *side);
 /* Ends loss, delay, cuts at both sides. */
 void rig_heal(struct rig *rig);
-/* Says a fault unless all that was sent in the present session was delivered, and all that was held,
- * acknowledged and marked is settled. */
+/* Says a fault unless all that was sent in the present session was delivered, and all that was
+ * held, acknowledged and marked is settled. */
 void rig_check_settled(struct rig *rig);
 
 /* Puts a frame on its way to the side, as if from the other one. */

@@ -18,7 +18,8 @@ void link_sender_start(struct link *link) {
     link->liveness.probe_delay = PROBE_MIN;
 }
 
-/* Wire bytes of the parcel at the head of the queue; 0 when there is none or the credit forbids it. */
+/* Wire bytes of the parcel at the head of the queue; 0 when there is none or the credit forbids it.
+ */
 static size_t sendable_bytes(const struct link_sender *sender) {
     if (sender->next == NULL || sender->next_sequence > sender->credit_sequence) return 0;
     size_t wire_bytes = parcel_wire_bytes(sender->next, sender->next_sequence);
@@ -55,8 +56,10 @@ tr_status link_send(struct link *link, struct parcel **parcel, uint64_t now) {
     if (!link_in_session(link)) return TR_EUNREACHABLE;
     if (too_big(link, item)) return TR_ETOOBIG;
     item->next = NULL;
-    if (sender->last == NULL) sender->first = item;
-    else sender->last->next = item;
+    if (sender->last == NULL)
+        sender->first = item;
+    else
+        sender->last->next = item;
     sender->last = item;
     if (sender->next == NULL) sender->next = item;
     sender->queued++;
@@ -150,7 +153,8 @@ bool link_sender_acknowledge(struct link *link, const struct frame_header *heade
     }
     /* Absolute limits that only grow: an old frame takes nothing back. */
     if (header->credit_bytes > sender->credit_bytes) sender->credit_bytes = header->credit_bytes;
-    if (header->credit_sequence > sender->credit_sequence) sender->credit_sequence = header->credit_sequence;
+    if (header->credit_sequence > sender->credit_sequence)
+        sender->credit_sequence = header->credit_sequence;
     arm_probe(link, now);
     return true;
 }

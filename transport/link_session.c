@@ -19,10 +19,10 @@
 
 static const bool allowed[4][4] = {
     /* to:             CLOSED OPENING UP    RESUMING */
-    [LINK_CLOSED] =   {false, true,  false, false},
-    [LINK_OPENING] =  {true,  true,  true,  false},
-    [LINK_UP] =       {true,  true,  false, true},
-    [LINK_RESUMING] = {true,  true,  true,  false},
+    [LINK_CLOSED] = {false, true, false, false},
+    [LINK_OPENING] = {true, true, true, false},
+    [LINK_UP] = {true, true, false, true},
+    [LINK_RESUMING] = {true, true, true, false},
 };
 
 static void move(struct link *link, enum link_state next) {
@@ -115,7 +115,8 @@ void link_session_end(struct link *link, enum link_end reason, const char *text,
 void link_session_bad(struct link *link, const char *text, uint64_t now) {
     link->stats.bad_frames++;
     if (!link_in_session(link)) return;
-    link_session_say_bye(link, link->handshake.counter, link->peer.incarnation, LINK_END_BAD_FRAME, text);
+    link_session_say_bye(link, link->handshake.counter, link->peer.incarnation, LINK_END_BAD_FRAME,
+                         text);
     link->handshake.quarantine_until = now + QUARANTINE_INTERVAL;
     link_session_end(link, LINK_END_BAD_FRAME, text, LINK_OPENING, now);
 }

@@ -102,7 +102,8 @@ Test(link, a_link_made_anew_in_the_same_life_gets_a_new_session) {
     done(rig);
 }
 
-/* A late HELLO of a link that is gone, for a counter that its successor uses too: that counter must serve neither. */
+/* A late HELLO of a link that is gone, for a counter that its successor uses too: that counter must
+ * serve neither. */
 Test(link, a_counter_never_serves_two_links_of_the_peer) {
     struct rig *rig = rig_new(1);
     rig->side[0].out.delay_min = rig->side[0].out.delay_max = 50 * RIG_MS;
@@ -152,7 +153,8 @@ Test(link, a_late_hello_of_the_link_in_session_does_not_end_it) {
     rig_start(rig);
     struct buffer first;
     buffer_init(&first);
-    cr_assert(link_next_frame(rig->side[0].link, &first, rig->now)); /* the HELLO of counter 1, held back */
+    cr_assert(link_next_frame(rig->side[0].link, &first,
+                              rig->now)); /* the HELLO of counter 1, held back */
     link_close(rig->side[0].link, LINK_END_DOWN, "again", rig->now);
     link_open(rig->side[0].link, rig->now);
     cr_assert(rig_connect(rig));
@@ -181,7 +183,8 @@ Test(link, a_broken_connection_is_resumed_without_loss) {
     done(rig);
 }
 
-/* The way out is dead while the peer's frames go on coming: nothing but our own silence detector can tell. */
+/* The way out is dead while the peer's frames go on coming: nothing but our own silence detector
+ * can tell. */
 Test(link, a_dead_way_out_is_noticed_though_the_peer_is_heard) {
     struct rig *rig = connected();
     rig->side[0].out.dead = true;
@@ -304,7 +307,8 @@ Test(link, a_leaving_node_stays_gone_until_it_opens) {
     done(rig);
 }
 
-/* The peer's new life is heard while the old session is up, and the callback of its end leaves for good. */
+/* The peer's new life is heard while the old session is up, and the callback of its end leaves for
+ * good. */
 static void leave_when_down(void *user, struct link *link, const struct link_down *down) {
     (void)down;
     struct rig_side *side = user;
@@ -328,7 +332,8 @@ Test(link, leaving_in_a_callback_of_a_hello_holds) {
 
 /* ---- refusals -------------------------------------------------------------------------------- */
 
-static void expect_refusal(struct rig *rig, enum link_refusal reason, const char *one, const char *other) {
+static void expect_refusal(struct rig *rig, enum link_refusal reason, const char *one,
+                           const char *other) {
     rig_start(rig);
     rig_run(rig, 12 * RIG_SECOND);
     struct rig_side *side = &rig->side[0];
@@ -387,7 +392,8 @@ Test(link, the_refused_learns_why_and_goes_on_rarely) {
     cr_assert_not_null(strstr(refused->refused_text, "99"), "%s", refused->refused_text);
     cr_assert_leq(refused->out.sent_by_type[FRAME_HELLO], 6);
     cr_assert_geq(refused->out.sent_by_type[FRAME_HELLO], 4);
-    cr_assert_geq(rig->side[0].out.sent_by_type[FRAME_HELLO], 4, "a refused peer keeps this node silent");
+    cr_assert_geq(rig->side[0].out.sent_by_type[FRAME_HELLO], 4,
+                  "a refused peer keeps this node silent");
     done(rig);
 }
 
@@ -412,7 +418,8 @@ Test(link, another_version_is_refused_with_both_versions) {
     link_frame(rig->side[0].link, frame, sizeof frame, rig->now);
     cr_assert_eq(rig->side[0].refused, LINK_REFUSED_VERSION);
     cr_assert_not_null(strstr(rig->side[0].refused_text, "77"), "%s", rig->side[0].refused_text);
-    cr_assert_not_null(strstr(rig->side[0].refused_text, "version 1"), "%s", rig->side[0].refused_text);
+    cr_assert_not_null(strstr(rig->side[0].refused_text, "version 1"), "%s",
+                       rig->side[0].refused_text);
     done(rig);
 }
 
@@ -453,7 +460,8 @@ Test(link, a_bad_frame_ends_the_session_and_keeps_both_apart_for_five_seconds) {
 }
 
 /* A frame of the session from side 1, as given. */
-static void inject(struct rig *rig, struct frame_header header, const char *body, size_t body_bytes) {
+static void inject(struct rig *rig, struct frame_header header, const char *body,
+                   size_t body_bytes) {
     struct buffer frame;
     buffer_init(&frame);
     header.source = "b";
@@ -513,7 +521,8 @@ Test(link, frames_of_another_life_or_session_are_not_taken) {
         cr_assert_eq(rig->side[0].delivered, 0);
         cr_assert_eq(stats.old_incarnation_frames, i < 2 ? 3 : 0);
         cr_assert_eq(stats.other_session_frames, i < 2 ? 0 : 3);
-        cr_assert_eq(rig->side[0].out.sent_by_type[FRAME_BYE] - byes, i < 2 ? 0 : 1, "answered once, not each time");
+        cr_assert_eq(rig->side[0].out.sent_by_type[FRAME_BYE] - byes, i < 2 ? 0 : 1,
+                     "answered once, not each time");
         cr_assert_eq(rig->side[0].downs + rig->side[1].downs, 0);
         buffer_fini(&frame);
         done(rig);
@@ -562,7 +571,8 @@ Test(link, resuming_with_a_link_that_is_gone_is_answered_bye) {
 
 Test(link, a_body_over_the_agreed_size_ends_the_session) {
     struct rig *rig = connected();
-    char body[1100] = "\x9c\x03\x01\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\x00\xc5\x03\xe9"; /* 1001 bytes */
+    char body[1100] =
+        "\x9c\x03\x01\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\x00\xc5\x03\xe9"; /* 1001 bytes */
     inject(rig, (struct frame_header){.type = FRAME_DATA}, body, 15 + 1001);
     cr_assert_eq(rig->side[0].down.reason, LINK_END_BAD_FRAME);
     cr_assert_eq(rig->side[0].delivered, 0);
@@ -575,7 +585,8 @@ Test(link, more_than_the_credit_ends_the_session_before_it_is_delivered) {
     rig_send(&rig->side[1], 100, 24); /* all that the window takes */
     rig_run(rig, 100 * RIG_MS);
     cr_assert_eq(rig->side[0].delivered, 100);
-    inject(rig, (struct frame_header){.type = FRAME_DATA}, "\x9c\x03\x65\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\x00\xc4\x00", 14);
+    inject(rig, (struct frame_header){.type = FRAME_DATA},
+           "\x9c\x03\x65\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\x00\xc4\x00", 14);
     cr_assert_eq(rig->side[0].down.reason, LINK_END_BAD_FRAME);
     cr_assert_eq(rig->side[0].delivered, 100);
     done(rig);

@@ -29,7 +29,8 @@ uint64_t link_deadline(const struct link *link) {
     return at;
 }
 
-/* Nothing was acknowledged or granted for so long: it may be lost. Tries again, ever more rarely. */
+/* Nothing was acknowledged or granted for so long: it may be lost. Tries again, ever more rarely.
+ */
 static void probe(struct link *link, uint64_t now) {
     struct link_liveness *liveness = &link->liveness;
     if (!link_sender_waits(link)) {
@@ -42,7 +43,8 @@ static void probe(struct link *link, uint64_t now) {
     } else {
         liveness->ping_wanted = true; /* its PONG repeats the credit */
     }
-    liveness->probe_delay = liveness->probe_delay * 2 > PROBE_MAX ? PROBE_MAX : liveness->probe_delay * 2;
+    liveness->probe_delay =
+        liveness->probe_delay * 2 > PROBE_MAX ? PROBE_MAX : liveness->probe_delay * 2;
     liveness->probe_at = now + liveness->probe_delay;
 }
 

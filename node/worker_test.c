@@ -1,0 +1,174 @@
+/* worker_test.c - who runs next, what thieves take, and that nobody waits behind a stuck worker. */
+#include "node/worker.h"
+
+#include <criterion/criterion.h>
+
+#include "node/parking.h"
+#include "node/runtime_fixture.h"
+
+TestSuite(worker, .timeout = 30);
+
+struct poke {
+    tr_pid to; /* passed on to, unless nobody */
+};
+struct wait {
+    uint64_t ms;
+};
+struct count {
+    int64_t pokes;
+};
+TR_RECORD(poke, TR_FIELD(poke, to));
+TR_RECORD(wait, TR_FIELD(wait, ms));
+TR_RECORD(count, TR_FIELD(count, pokes));
+
+static tr_status on_poke(tr_actor *self, void *argument, const tr_message *message) {
+    ((struct count *)argument)->pokes++;
+    const struct poke *body = tr_body(message);
+    return tr_pid_is_none(body->to) ? TR_OK : tr_send(self, body->to, poke, .to = tr_self(self));
+}
+
+static tr_status on_wait(tr_actor *self, void *state, const tr_message *message) {
+    (void)state;
+    return tr_send_after(self, ((const struct wait *)tr_body(message))->ms, poke);
+}
+
+static const tr_behavior counter = {
+    .name = "counter",
+    .version = 1,
+    .state = &count_record,
+    .handlers = TR_HANDLERS({&poke_record, on_poke}, {&wait_record, on_wait})};
+static const tr_behavior *const offered[] = {&counter, NULL};
+
+static struct fixture world;
+static struct worker *one, *two;
+
+static void open_world(void) {
+    fixture_open(&world, 1, 2, (struct mailbox_limits){50, 100, 1000}, offered);
+    cr_assert(fixture_settle(&world, 100));
+    one = world.runtime->workers[0];
+    two = world.runtime->workers[1];
+}
+
+static tr_pid spawn(void) {
+    tr_pid pid = fixture_spawn(&world, &counter, NULL, NULL);
+    cr_assert(fixture_settle(&world, 100));
+    return pid;
+}
+
+static int64_t pokes_of(tr_pid pid) {
+    return ((const struct count *)fixture_actor(&world, pid)->state)->pokes;
+}
+
+/* Makes an idle actor runnable on `worker` as its handler's send would. */
+static void wake_on(struct worker *worker, tr_pid pid) {
+    tr_actor *woken = fixture_actor(&world, pid);
+    cr_assert(mailbox_wake(&woken->box));
+    runtime_schedule(world.runtime, worker, woken);
+}
+
+Test(worker, the_actor_woken_last_runs_first_and_the_one_it_displaces_is_queued) {
+    open_world();
+    tr_pid first = spawn(), second = spawn();
+    wake_on(one, first);
+    wake_on(one, second);
+    cr_assert_eq(atomic_load(&one->next), fixture_actor(&world, second));
+    cr_assert_eq(run_queue_count(&one->queue), 1);
+    cr_assert(fixture_settle(&world, 100));
+    fixture_close(&world);
+}
+
+/* Two actors that wake each other for ever must not starve the queue. */
+Test(worker, a_pair_that_plays_ball_does_not_starve_the_queue) {
+    open_world();
+    tr_pid ping = spawn(), pong = spawn(), queued = spawn();
+    FIXTURE_SEND(&world, queued, poke);
+    cr_assert_eq(run_queue_count(&one->queue) + run_queue_count(&two->queue), 1);
+    wake_on(one, ping);
+    FIXTURE_SEND(&world, ping, poke, .to = pong);
+    int steps = 0;
+    while (pokes_of(queued) == 0 && steps++ < 200) worker_step(one, false);
+    cr_assert_eq(pokes_of(queued), 1, "not within 200 steps");
+    cr_assert_gt(pokes_of(ping), 1);
+    fixture_close(&world);
+}
+
+Test(worker, a_thief_leaves_what_another_is_about_to_run_unless_greedy) {
+    open_world();
+    wake_on(one, spawn());
+    cr_assert_not(worker_has_work(two, false));
+    cr_assert_not(worker_step(two, false));
+    cr_assert(worker_has_work(two, true));
+    cr_assert(worker_step(two, true));
+    cr_assert_null(atomic_load(&one->next));
+    fixture_close(&world);
+}
+
+Test(worker, what_waits_for_a_stuck_worker_is_taken_over) {
+    open_world();
+    tr_pid set_aside = spawn(), queued = spawn();
+    worker_rescue(two); /* looks how far the other has come */
+    wake_on(one, queued);
+    wake_on(one, set_aside);
+    cr_assert(worker_rescue(two));
+    cr_assert_null(atomic_load(&one->next));
+    cr_assert_eq(run_queue_count(&one->queue), 0);
+    cr_assert(fixture_settle(&world, 100));
+    fixture_close(&world);
+}
+
+Test(worker, what_waits_for_a_worker_that_moves_on_is_left_to_it) {
+    open_world();
+    worker_rescue(two);
+    atomic_fetch_add(&one->ticks, 1);
+    wake_on(one, spawn());
+    atomic_fetch_add(&one->ticks, 1);
+    cr_assert_not(worker_rescue(two));
+    cr_assert_not_null(atomic_load(&one->next));
+    cr_assert(fixture_settle(&world, 100));
+    fixture_close(&world);
+}
+
+Test(worker, a_busy_worker_looks_for_stuck_ones_now_and_then) {
+    open_world();
+    tr_pid waits = spawn(), busy = spawn();
+    FIXTURE_SEND(&world, waits, poke);
+    fixture_run(&world, waits);
+    cr_assert_eq(pokes_of(waits), 1);
+    wake_on(one, waits); /* and worker one never steps again */
+    wake_on(two, busy);
+    for (int i = 0; i < 4 && atomic_load(&one->next) != NULL; i++) {
+        world.now_ns += 30000000;
+        FIXTURE_SEND(&world, busy, poke);
+        worker_step(two, false);
+    }
+    cr_assert_null(atomic_load(&one->next));
+    cr_assert(fixture_settle(&world, 100));
+    fixture_close(&world);
+}
+
+Test(worker, timers_of_a_stuck_worker_are_fired_by_another) {
+    open_world();
+    tr_pid pid = spawn();
+    FIXTURE_SEND(&world, pid, wait, .ms = 5);
+    cr_assert(fixture_run(&world, pid)); /* on worker one, which then never steps again */
+    cr_assert_not(worker_has_work(two, false));
+    world.now_ns += 5000000;
+    cr_assert(worker_has_work(two, false));
+    for (int i = 0; i < 5; i++) worker_step(two, false);
+    cr_assert_eq(pokes_of(pid), 1);
+    fixture_close(&world);
+}
+
+/* ---- with threads ---------------------------------------------------------------------------- */
+
+Test(worker, a_drain_waits_until_all_that_was_sent_is_handled) {
+    fixture_open_real(&world, 2, (struct mailbox_limits){50, 100, 1000}, offered);
+    tr_pid pid = fixture_spawn(&world, &counter, NULL, NULL);
+    cr_assert_eq(parking_start(world.runtime), TR_OK);
+    for (int i = 0; i < 500; i++) cr_assert_eq(FIXTURE_SEND(&world, pid, poke), TR_OK);
+    parking_drain(world.runtime);
+    cr_assert_eq(runtime_counters(world.runtime).handled, 500);
+    parking_stop(world.runtime);
+    cr_assert_eq(pokes_of(pid), 500);
+    fixture_close(&world);
+}
