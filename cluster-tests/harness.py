@@ -296,9 +296,9 @@ class Cluster:
 
     def start(self, name, **extra):
         """Starts a node, new or ended, with a live one as its seed."""
-        node = self.nodes.setdefault(name, None) or Node(self, name)
-        self.nodes[name] = node
-        return node.start(self.seeds(name), **extra)
+        if name not in self.nodes:
+            self.nodes[name] = Node(self, name)
+        return self.nodes[name].start(self.seeds(name), **extra)
 
     def __getitem__(self, name):
         return self.nodes[name]
@@ -339,8 +339,7 @@ class Cluster:
 
     def destroy(self):
         for node in self.nodes.values():
-            if node is not None:
-                node.destroy()
+            node.destroy()
         shutil.rmtree(self.dir, ignore_errors=True)
 
 

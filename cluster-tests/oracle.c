@@ -252,10 +252,11 @@ static void on_dead_letter(struct oracle *oracle, struct machine *machine, const
     bool again = mail->dead && !mail->dead_by_session && !by_session;
     bool late = mail->received && !by_session;
     if (again || late) fail_mail(oracle, mail, "I2: a dead letter after it was handled or dead");
+    if (what->epoch > life_of(oracle, machine)->epoch)
+        fail_mail(oracle, mail, "I6: dead newer than its node");
     oracle->sim->report->dead_letters++;
     if (!mail->dead || (mail->dead_by_session && !by_session)) {
-        uint64_t epoch = machine->index < MACHINES_MAX ? what->epoch : 0; /* the colour of whoever dropped it */
-        mail->dead_epoch = mail->dying_epoch != 0 && !by_session ? mail->dying_epoch : epoch;
+        mail->dead_epoch = what->epoch; /* the colour of whoever dropped it */
         mail->dead_by_session = by_session;
     }
     mail->dead = true;
@@ -267,7 +268,6 @@ static void on_record(struct oracle *oracle, const struct observation *what) {
     if (mail->recorded_epoch == what->epoch) fail_mail(oracle, mail, "I7: recorded twice");
     if (mail->sent_epoch >= what->epoch) fail_mail(oracle, mail, "I7: recorded, but sent outside");
     mail->recorded_epoch = what->epoch;
-    if (what->reason != NULL) mail->dying_epoch = what->epoch;
     oracle->sim->report->recorded_messages++;
 }
 

@@ -57,7 +57,7 @@ struct mail {
     uint64_t serial;
     const char *record; /* NULL: a stop */
     bool sent, received, dead, dead_by_session, lost, open;
-    uint64_t sent_epoch, received_epoch, dead_epoch, dying_epoch;
+    uint64_t sent_epoch, received_epoch, dead_epoch;
     uint32_t session; /* of the link it left on; 0: local */
     uint64_t recorded_epoch; /* the last snapshot that recorded it */
     uint64_t in_part;        /* the cut in whose part it was found last */

@@ -202,11 +202,12 @@ static int64_t check_mail(const struct cut *cut, const struct mail *mail) {
     if (received && !sent) fail_cut(cut, mail, "I6: received inside, sent outside");
     if (recorded && (!sent || received)) fail_cut(cut, mail, "I7: recorded, but not in flight");
     if (recorded && dead && !mail->dead_by_session) fail_cut(cut, mail, "I7: recorded, but dead before");
-    /* Between members nothing is lost but with a session, and then it is a dead letter. */
-    bool known = mail->received || (mail->dead && !(mail->dead_by_session && dead)) ||
+    /* Between members nothing is lost but with a session, and then it is a dead letter where it was sent; it may have
+     * arrived all the same. What became of it at a node that is no member is not known there. */
+    bool arrived = mail->received && to_member;
+    bool known = arrived || (mail->dead && !(mail->dead_by_session && dead)) ||
                  (from_member && to_member && !mail->dead && !mail->lost);
-    bool in_flight = mail->sent && sent && !received && !dead;
-    if (mail->dead_by_session && mail->received) in_flight = mail->sent && sent && !received;
+    bool in_flight = mail->sent && sent && !received && (!dead || (mail->dead_by_session && arrived));
     if (known && in_flight && !recorded && from_member) fail_cut(cut, mail, "I7: in flight, but not recorded");
     if (mail->record == NULL || strcmp(mail->record, "deposit") != 0) return 0;
     bool kept = recorded || (received && to_member);

@@ -7,6 +7,7 @@
 #include "node/base/error.h"
 #include "node/base/memory.h"
 #include "node/directory.h"
+#include "node/record_codec.h"
 #include "node/record_state.h"
 #include "node/runtime.h"
 #include "node/services.h"
@@ -135,6 +136,25 @@ static tr_status spawn_local(tr_actor *self, const struct behavior *behavior, co
     return status;
 }
 
+/* The state is of another version of the behavior's record. */
+static tr_status spawn_converted(tr_actor *self, const struct behavior *behavior, const record_type *type,
+                                 const tr_spawn_options *options, tr_pid *pid_out) {
+    tr_error error;
+    size_t bytes;
+    if (behavior->state == NULL) return TR_EDATA;
+    if (record_convert_measure(type, options->state, behavior->state, NULL, &bytes, &error) != TR_OK) {
+        actor_log(self, self->current, TR_ERROR, "spawn of %s: %s", behavior->offered->name, error.message);
+        return TR_EDATA;
+    }
+    void *state = mem_alloc(bytes + 1);
+    record_convert(type, options->state, behavior->state, state, bytes);
+    tr_spawn_options converted = *options;
+    converted.state = state;
+    tr_status status = spawn_local(self, behavior, &converted, pid_out);
+    mem_free(state);
+    return status;
+}
+
 tr_status tr_spawn(tr_actor *self, const tr_behavior *behavior, const tr_spawn_options *options, tr_pid *pid_out) {
     if (options == NULL) options = &spawn_defaults;
     if (is_local(self, options)) {
@@ -155,7 +175,7 @@ tr_status tr_spawn_by_name(tr_actor *self, const char *behavior, const tr_record
         const record_type *type = NULL;
         if (options->state != NULL && (state_record == NULL || resolve(self, state_record, &type) != TR_OK)) return TR_EINVAL;
         if (type == found->state || options->state == NULL) return spawn_local(self, found, options, pid_out);
-        return TR_EDATA;
+        return spawn_converted(self, found, type, options, pid_out);
     }
     tr_status status = spawn_remote(self, behavior, state_record, options);
     if (status == TR_OK && pid_out != NULL) *pid_out = (tr_pid){0, 0, 0};

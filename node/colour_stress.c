@@ -329,7 +329,7 @@ static bool nothing(void *context) {
 
 int main(int count, char **arguments) {
     static const tr_behavior *const offered[] = {&payer_behavior, &breeder, NULL};
-    uint64_t cuts = count > 1 ? strtoull(arguments[1], NULL, 10) : 40;
+    uint64_t cuts = count > 1 ? strtoull(arguments[1], NULL, 10) : 16;
     disk = storage_memory_new();
     files = storage_memory_files(disk);
     storage = storage_open(&files, NULL, NULL);

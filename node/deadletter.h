@@ -22,6 +22,7 @@ struct producer;
     X(DEADLETTER_UNHANDLED, "no handler for this record", TR_EDATA)                 \
     X(DEADLETTER_MISMATCH, "the record's fields do not match", TR_EDATA)            \
     X(DEADLETTER_LATE_REPLY, "nobody waits for this reply", TR_ETIMEDOUT)           \
+    X(DEADLETTER_OVERRUN, "past every bound: its node does not heed pressure", TR_EFULL) \
     X(DEADLETTER_UNKNOWN_HOME, "no node has this pid's space", TR_EDEAD)            \
     X(DEADLETTER_SESSION, "undelivered or unknown: the session ended", TR_EUNREACHABLE) \
     X(DEADLETTER_CLOSING, "the node is closing", TR_ECLOSED)

@@ -86,7 +86,7 @@ static inline enum mailbox_push_result mailbox_push(struct mailbox *box, tr_mess
 static inline bool mailbox_wake(struct mailbox *box) {
     uint64_t idle = MAILBOX_IDLE;
     return atomic_compare_exchange_strong_explicit(&box->word, &idle, 0, memory_order_seq_cst,
-                                                   memory_order_relaxed);
+                                                   memory_order_seq_cst);
 }
 
 /* Owner: becomes idle if nothing waits in the word. True: the actor is no longer the caller's. The caller
@@ -94,7 +94,7 @@ static inline bool mailbox_wake(struct mailbox *box) {
 static inline bool mailbox_rest(struct mailbox *box) {
     uint64_t empty = 0;
     return atomic_compare_exchange_strong_explicit(&box->word, &empty, MAILBOX_IDLE, memory_order_seq_cst,
-                                                   memory_order_relaxed);
+                                                   memory_order_seq_cst);
 }
 
 /* True once the actor has ended. Sequentially consistent: see actor_end and pressure.c. */

@@ -261,6 +261,8 @@ void peer_flush(struct peer *peer, uint64_t now_ns) {
         if (parcel->record != 0) announce(peer, parcel->record, now_ns);
         send_parcel(peer, parcel, now_ns);
     }
+    if (peer->link != NULL && link_queue_bytes(peer->link) > PEER_QUEUE_DEAD)
+        link_reject(peer->link, "it takes nothing of what it asked for", now_ns);
     /* The queue's bytes move on before they leave the outbox's count: senders never see too few. */
     atomic_store_explicit(&peer->link_bytes, peer->link == NULL ? 0 : link_queue_bytes(peer->link), memory_order_relaxed);
     atomic_fetch_sub_explicit(&peer->outbox_bytes, bytes, memory_order_relaxed);
@@ -336,7 +338,7 @@ static uint64_t now_of(const struct peer *peer) {
 
 static void bad_peer(struct peer *peer, const char *what) {
     node_log(peer->node, TR_ERROR, "link", "%s sent nonsense: %s; its session is closed", peer->name, what);
-    link_close(peer->link, LINK_END_DOWN, what, now_of(peer));
+    link_reject(peer->link, what, now_of(peer));
 }
 
 static void learn_record(struct peer *peer, const struct envelope *envelope) {

@@ -27,7 +27,7 @@ static bool push_to_actor(struct producer *producer, tr_actor *sender, tr_actor 
     uint16_t origin = item->origin;
     struct observation sent = sent_of(item);
     uint32_t count;
-    switch (mailbox_push(&target->box, posted, exempt || origin != 0 ? UINT32_MAX : target->limits->hard, &count)) {
+    switch (mailbox_push(&target->box, posted, exempt || origin != 0 ? MAILBOX_COUNT_MAX : target->limits->hard, &count)) {
     case MAILBOX_REFUSED:
         atomic_fetch_add_explicit(&target->refused, 1, memory_order_relaxed);
         return false;
@@ -89,5 +89,7 @@ void post_system(struct producer *producer, tr_actor *context, tr_message **post
 }
 
 void post_arrived(struct producer *producer, tr_message **arrived) {
-    if (post_local(producer, NULL, arrived) != TR_OK) deadletter_drop(producer, NULL, arrived, DEADLETTER_NOBODY);
+    /* Past hard too what a link accepted is filed; only a million waiting messages, which no peer that heeds its notices
+     * brings about, are too many (I5). */
+    if (post_local(producer, NULL, arrived) != TR_OK) deadletter_drop(producer, NULL, arrived, DEADLETTER_OVERRUN);
 }

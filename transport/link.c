@@ -73,6 +73,10 @@ void link_close(struct link *link, enum link_end reason, const char *text, uint6
     }
 }
 
+void link_reject(struct link *link, const char *text, uint64_t now) {
+    link_session_bad(link, text, now);
+}
+
 /* ---- frames ---------------------------------------------------------------------------------- */
 
 static void ping(struct link *link, const struct frame_header *header, uint64_t now) {
