@@ -32,9 +32,26 @@ static void observe(void *context, const struct observation *what) {
     sim_interleave(machine->sim, what->kind == OBSERVE_EPOCH || what->kind == OBSERVE_RECORD_ACTOR);
 }
 
+/* What a node says of itself that it must never have to say. */
+static void on_log_line(void *context, const char *line, size_t bytes) {
+    struct machine *machine = context;
+    struct sim *sim = machine->sim;
+    if (sim->verbose) fwrite(line, 1, bytes, stderr);
+    char text[300];
+    snprintf(text, sizeof text, "%.*s", (int)bytes, line);
+    text[strcspn(text, "\n")] = '\0';
+    if (strstr(text, "sent nonsense") != NULL) sim_fail(sim, "a peer does not understand another: %s", text);
+    if (sim->profile.fault_gap_ns == 0 && strstr(text, "a newer colour is about") != NULL)
+        sim_fail(sim, "I6: a colour came before its start, without a fault: %s", text);
+}
+
 static void open_logger(struct machine *machine) {
-    if (!machine->sim->verbose) return;
-    log_options options = {.node = machine->name, .wall_ns = wall_ns, .clock_context = machine};
+    log_options options = {.node = machine->name,
+                           .wall_ns = wall_ns,
+                           .clock_context = machine,
+                           .level_min = machine->sim->verbose ? TR_DEBUG : TR_INFO,
+                           .sink = on_log_line,
+                           .sink_context = machine};
     if (log_open(&options, &machine->logger, NULL) != TR_OK) machine->logger = NULL;
 }
 
@@ -255,11 +272,11 @@ static void on_snapshot(void *context, tr_status status, const snapshot_result *
     } else {
         sim->report->aborted++;
         sim_trace(sim, "%s: snapshot aborted: %s: %s", machine->name, tr_status_name(status), error->message);
+        if (status == TR_ECHECK || strstr(error->message, "counts differ") != NULL)
+            sim_fail(sim, "I8: %s aborted a snapshot: %s", machine->name, error->message);
         bool crossed = strstr(error->message, "overtaken") != NULL || status == TR_ETIMEDOUT || status == TR_EBUSY;
         if (sim->profile.fault_gap_ns == 0 && !crossed && !sim->ending)
             sim_fail(sim, "%s aborted a snapshot without a fault: %s", machine->name, error->message);
-        if (status == TR_ECHECK || strstr(error->message, "counts differ") != NULL)
-            sim_fail(sim, "I8: %s aborted a snapshot: %s", machine->name, error->message);
     }
     mem_free(wish);
 }

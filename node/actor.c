@@ -30,12 +30,15 @@ struct actor_extra *actor_extra(tr_actor *actor) {
 /* ---- birth ----------------------------------------------------------------------------------- */
 
 static void observe_actor(const tr_actor *actor, enum observation_kind kind) {
-    struct observation what = {
-        .kind = kind, .actor = actor_pid(actor), .epoch = actor_colour(actor), .state = actor->state};
+    struct observation what = {.kind = kind,
+                               .actor = actor_pid(actor),
+                               .epoch = actor_colour(actor),
+                               .state = actor->state};
     runtime_observe(actor->runtime, &what);
 }
 
-tr_status actor_spawn(struct worker *worker, const struct actor_birth *birth, tr_actor **actor_out) {
+tr_status actor_spawn(struct worker *worker, const struct actor_birth *birth,
+                      tr_actor **actor_out) {
     struct runtime *runtime = worker->producer.runtime;
     const record_type *state = birth->behavior->state;
     size_t state_bytes = state == NULL ? 0 : state->bytes;
@@ -60,7 +63,8 @@ tr_status actor_spawn(struct worker *worker, const struct actor_birth *birth, tr
     }
     atomic_init(&made->colour, birth->colour);
     made->head = slots_take(&runtime->slots, &worker->producer.slots);
-    /* Counted before it exists for anybody: the census of the not yet red never misses one (DESIGN.md section 6). */
+    /* Counted before it exists for anybody: the census of the not yet red never misses one
+     * (DESIGN.md section 6). */
     tally_add(&worker->producer.tally.born, birth->colour);
     counter_add(&worker->producer.counters.spawned);
     slots_put(&runtime->slots, &made->head);
@@ -77,7 +81,8 @@ void actor_add_name(tr_actor *actor, const char *name, size_t bytes) {
     memcpy(extra->names[extra->name_count], name, bytes);
     extra->names[extra->name_count][bytes] = '\0';
     /* Release: whoever sees the name sees its bytes. */
-    if (extra->name_count++ == 0) atomic_store_explicit(&actor->name, extra->names[0], memory_order_release);
+    if (extra->name_count++ == 0)
+        atomic_store_explicit(&actor->name, extra->names[0], memory_order_release);
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */
@@ -90,8 +95,9 @@ static tr_trace present_trace(tr_actor *self) {
     return trace;
 }
 
-tr_status actor_send(tr_actor *self, tr_pid to, unsigned flags, uint64_t reference, const record_type *type,
-                     const void *body, const tr_ask_options *ask, uint64_t *serial_out) {
+tr_status actor_send(tr_actor *self, tr_pid to, unsigned flags, uint64_t reference,
+                     const record_type *type, const void *body, const tr_ask_options *ask,
+                     uint64_t *serial_out) {
     tr_message *item;
     tr_status status = message_of(type, body, self->runtime->message_bytes_max, &item);
     if (status != TR_OK) return status;
@@ -136,8 +142,8 @@ void actor_wake(tr_actor *actor) {
 }
 
 bool actor_signal(tr_actor *actor, enum actor_signal signal) {
-    /* Sequentially consistent with mailbox_rest and the look at the signals after it: one of the two sides sees
-     * the other. */
+    /* Sequentially consistent with mailbox_rest and the look at the signals after it: one of the
+     * two sides sees the other. */
     uint32_t before = atomic_fetch_or(&actor->signals, signal);
     if ((before & SIGNAL_DEAD) != 0) return false;
     actor_wake(actor);
@@ -145,7 +151,8 @@ bool actor_signal(tr_actor *actor, enum actor_signal signal) {
 }
 
 bool actor_is_blocked(const tr_actor *actor) {
-    return actor->phase == ACTOR_STARTING || atomic_load_explicit(&actor->mutes, memory_order_acquire) > 0 ||
+    return actor->phase == ACTOR_STARTING ||
+           atomic_load_explicit(&actor->mutes, memory_order_acquire) > 0 ||
            (actor->extra != NULL && actor->extra->hold != 0);
 }
 
@@ -160,7 +167,8 @@ static void actor_turn(struct worker *worker, tr_actor *actor) {
     bool recorded = recording_actor(producer, actor, epoch);
     atomic_store_explicit(&actor->colour, epoch, memory_order_relaxed);
     observe_actor(actor, recorded ? OBSERVE_RECORD_ACTOR : OBSERVE_TURN);
-    /* Born into the new colour before it leaves the old one, so that no collect finds it in neither. */
+    /* Born into the new colour before it leaves the old one, so that no collect finds it in
+     * neither. */
     tally_add(&producer->tally.born, epoch);
     tally_add(&producer->tally.left, from);
     actor->runtime->router->progress(actor->runtime->router_context);
@@ -196,7 +204,8 @@ static void actor_release(struct reclaim_item *item) {
     pressure_free(ended);
     if (ended->behavior->state != NULL) record_state_fini(ended->behavior->state, ended->state);
     mem_free(ended->failure);
-    for (uint32_t i = 0; ended->extra != NULL && i < ended->extra->name_count; i++) mem_free(ended->extra->names[i]);
+    for (uint32_t i = 0; ended->extra != NULL && i < ended->extra->name_count; i++)
+        mem_free(ended->extra->names[i]);
     if (ended->extra != NULL) mem_free(ended->extra->names);
     mem_free(ended->extra);
     mem_free(ended);
@@ -214,7 +223,8 @@ static void drop_extra(struct worker *worker, tr_actor *actor) {
     map_u64_fini(&extra->timers);
     asks_free(extra);
     if (extra->name_count > 0 || extra->has_claimed) post_names_dropped(worker, actor);
-    extra->hold = 0; /* the rest is freed with the actor: others may be reading its marks and name */
+    extra->hold =
+        0; /* the rest is freed with the actor: others may be reading its marks and name */
 }
 
 /* Answers the spawn that waits for init. */
@@ -226,7 +236,8 @@ static void actor_answer_birth(tr_actor *actor, tr_status status) {
     if (status != TR_OK)
         snprintf(spawned.reason, sizeof spawned.reason, "init failed: %.100s",
                  actor->failure != NULL ? actor->failure : tr_status_text(status));
-    actor_send(actor, request.from, MESSAGE_REPLY, request.id, actor->runtime->spawned, &spawned, NULL, NULL);
+    actor_send(actor, request.from, MESSAGE_REPLY, request.id, actor->runtime->spawned, &spawned,
+               NULL, NULL);
 }
 
 /* Answers whoever asked it to end, and whoever waits for its init. */
@@ -238,7 +249,8 @@ static void answer_end(struct worker *worker, tr_actor *actor, tr_status reason)
         message_free(extra->stop_for);
         extra->stop_for = NULL;
     }
-    if (extra->born_for.id != 0 && reason != TR_EEXIST) actor_answer_birth(actor, reason == TR_OK ? TR_OK : TR_EFAILED);
+    if (extra->born_for.id != 0 && reason != TR_EEXIST)
+        actor_answer_birth(actor, reason == TR_OK ? TR_OK : TR_EFAILED);
 }
 
 /* Ends the actor: stop callback, dead letters for its mail, the slot's next generation. */
@@ -265,7 +277,8 @@ static void actor_end(struct worker *worker, tr_actor *actor, tr_status reason) 
     observe_actor(actor, OBSERVE_DEATH);
     counter_add(&producer->counters.ended);
     tally_add(&producer->tally.left, actor_colour(actor));
-    if (atomic_load_explicit(&runtime->draining, memory_order_relaxed) || actor_colour(actor) < runtime_epoch(runtime))
+    if (atomic_load_explicit(&runtime->draining, memory_order_relaxed) ||
+        actor_colour(actor) < runtime_epoch(runtime))
         runtime->router->progress(runtime->router_context);
     reclaim_retire(&producer->reader, &actor->reclaim, actor_release);
 }
@@ -302,11 +315,12 @@ static bool is_awaited(const tr_actor *actor, const tr_message *item) {
     if (item->kind == MESSAGE_STOP || item->kind == MESSAGE_INSPECT) return true;
     uint64_t hold = actor->extra == NULL ? 0 : actor->extra->hold;
     if (hold == 0 || item->reference != hold) return false;
-    return item->kind == MESSAGE_ASK_TIMEOUT || (item->kind == MESSAGE_USER && (item->flags & MESSAGE_REPLY) != 0);
+    return item->kind == MESSAGE_ASK_TIMEOUT ||
+           (item->kind == MESSAGE_USER && (item->flags & MESSAGE_REPLY) != 0);
 }
 
-/* Takes the first message that a blocked actor handles all the same (an exit; the reply it holds for), or NULL. What was
- * searched once is not searched again. */
+/* Takes the first message that a blocked actor handles all the same (an exit; the reply it holds
+ * for), or NULL. What was searched once is not searched again. */
 static tr_message *take_awaited(tr_actor *actor) {
     if (actor->phase == ACTOR_STARTING) return NULL;
     struct actor_extra *extra = actor_extra(actor);
@@ -314,8 +328,10 @@ static tr_message *take_awaited(tr_actor *actor) {
     for (tr_message *item = before == NULL ? actor->local.first : before->next; item != NULL;
          before = item, item = item->next) {
         if (!is_awaited(actor, item)) continue;
-        if (before == NULL) actor->local.first = item->next;
-        else before->next = item->next;
+        if (before == NULL)
+            actor->local.first = item->next;
+        else
+            before->next = item->next;
         if (actor->local.last == item) actor->local.last = before;
         extra->scanned = before;
         item->next = NULL;
@@ -339,7 +355,8 @@ static tr_message *actor_next(tr_actor *actor) {
     if (item == NULL) return NULL;
     /* Relaxed: the owner alone writes; a hint for senders. */
     atomic_store_explicit(&actor->box.taken,
-                          atomic_load_explicit(&actor->box.taken, memory_order_relaxed) - 1, memory_order_relaxed);
+                          atomic_load_explicit(&actor->box.taken, memory_order_relaxed) - 1,
+                          memory_order_relaxed);
     return item;
 }
 
@@ -347,7 +364,8 @@ static tr_message *actor_next(tr_actor *actor) {
 static bool actor_receive(struct worker *worker, tr_actor *actor, tr_message *item) {
     if (actor_colour(actor) < runtime_epoch(actor->runtime)) actor_turn(worker, actor);
     uint64_t colour = actor_colour(actor);
-    check(item->colour <= colour || !message_in_channel(item)); /* every node starts before it meets a colour */
+    check(item->colour <= colour ||
+          !message_in_channel(item)); /* every node starts before it meets a colour */
     if (item->colour < colour && message_in_channel(item)) {
         recording_message(&worker->producer, item, colour, NULL);
         item->colour = colour;
@@ -373,10 +391,11 @@ static bool actor_rest(struct worker *worker, tr_actor *actor) {
     if (actor_colour(actor) < runtime_epoch(actor->runtime)) actor_turn(worker, actor);
     /* A sender may have marked it after its last message was handled. */
     if (atomic_load_explicit(&actor->overloaded, memory_order_relaxed)) pressure_drained(actor);
-    bool muted = actor->phase == ACTOR_READY && !(actor->extra != NULL && actor->extra->hold != 0) &&
-                 actor->local.first != NULL;
+    bool muted = actor->phase == ACTOR_READY &&
+                 !(actor->extra != NULL && actor->extra->hold != 0) && actor->local.first != NULL;
     actor->worker = NULL;
-    if (mailbox_rest(&actor->box) && (!has_come_up(actor, muted) || !mailbox_wake(&actor->box))) return true;
+    if (mailbox_rest(&actor->box) && (!has_come_up(actor, muted) || !mailbox_wake(&actor->box)))
+        return true;
     actor->worker = worker;
     return false;
 }
@@ -385,7 +404,9 @@ void actor_run(struct worker *worker, tr_actor *actor) {
     actor->worker = worker;
     uint64_t until_ns = worker->looked_ns + TURN_NS;
     for (int budget = BATCH; budget > 0 && worker->looked_ns < until_ns; budget--) {
-        if (atomic_load_explicit(&actor->signals, memory_order_acquire) != 0 && actor_answer(worker, actor)) return;
+        if (atomic_load_explicit(&actor->signals, memory_order_acquire) != 0 &&
+            actor_answer(worker, actor))
+            return;
         if (actor->phase == ACTOR_BORN && actor_begin(worker, actor)) return;
         tr_message *item = actor_next(actor);
         if (item == NULL) {
@@ -394,7 +415,8 @@ void actor_run(struct worker *worker, tr_actor *actor) {
         }
         if (actor_receive(worker, actor, item)) return;
         reclaim_quiesce(&worker->producer.reader);
-        atomic_store_explicit(&worker->ticks, atomic_load_explicit(&worker->ticks, memory_order_relaxed) + 1,
+        atomic_store_explicit(&worker->ticks,
+                              atomic_load_explicit(&worker->ticks, memory_order_relaxed) + 1,
                               memory_order_relaxed);
     }
     actor->worker = NULL;

@@ -60,11 +60,11 @@ struct actor_extra {
     map_u64 timers; /* struct timer by id; until its message has been handled */
     map_u64 asks;   /* struct pending_ask by id */
     uint64_t timer_last_id;
-    uint64_t hold;  /* the ask it holds for; 0: none */
+    uint64_t hold;       /* the ask it holds for; 0: none */
     tr_message *scanned; /* blocked: the local list has been searched up to and with this one */
-    char **names; /* freed with the actor: others may be reading the first */
+    char **names;        /* freed with the actor: others may be reading the first */
     uint32_t name_count;
-    bool has_claimed; /* a name, whose outcome may not have come yet */
+    bool has_claimed;     /* a name, whose outcome may not have come yet */
     tr_request born_for;  /* the spawn that is answered once init has run */
     tr_message *stop_for; /* the exit that is answered at the end */
     struct mailbox_limits limits;
@@ -77,8 +77,8 @@ struct tr_actor {
     struct mailbox box;
     _Atomic uint32_t mutes; /* overloaded receivers and queues that hold this actor back */
     uint8_t phase;
-    bool exiting;          /* tr_exit was called */
-    bool replied;          /* the ask being handled has its answer */
+    bool exiting; /* tr_exit was called */
+    bool replied; /* the ask being handled has its answer */
     _Atomic bool overloaded;
     _Atomic bool holding;
     struct message_list local;
@@ -88,7 +88,7 @@ struct tr_actor {
     const struct behavior *behavior;
     void *state;
     struct worker *worker; /* while it runs */
-    tr_message *current;      /* while a handler runs */
+    tr_message *current;   /* while a handler runs */
     uint64_t serial;       /* of the last message it sent */
     _Atomic uint64_t colour;
     _Atomic uint64_t processed;
@@ -114,17 +114,20 @@ struct actor_birth {
     const struct behavior *behavior;
     const void *state; /* a body of the behavior's state type; NULL: all zero */
     const struct mailbox_limits *limits;
-    uint64_t colour;   /* the parent's */
-    const char *name;  /* it waits for SIGNAL_START, until this is claimed */
+    uint64_t colour;     /* the parent's */
+    const char *name;    /* it waits for SIGNAL_START, until this is claimed */
     tr_request born_for; /* answered with tr_spawned when init has run */
 };
-/* Makes an actor and schedules its first turn. Workers only. Errors: TR_EDATA the state cannot be copied. */
+/* Makes an actor and schedules its first turn. Workers only. Errors: TR_EDATA the state cannot be
+ * copied. */
 tr_status actor_spawn(struct worker *worker, const struct actor_birth *birth, tr_actor **actor_out);
 
-/* Runs the scheduled actor until it is idle, ended, or its budget is used up; the worker owns it. */
+/* Runs the scheduled actor until it is idle, ended, or its budget is used up; the worker owns it.
+ */
 void actor_run(struct worker *worker, tr_actor *actor);
 
-/* Sets a signal and schedules the actor if it is idle. Any thread within a reclaim section. False: it has ended. */
+/* Sets a signal and schedules the actor if it is idle. Any thread within a reclaim section. False:
+ * it has ended. */
 bool actor_signal(tr_actor *actor, enum actor_signal signal);
 
 /* Schedules the actor if it is idle (a mute has ended). Any thread within a reclaim section. */
@@ -133,10 +136,12 @@ void actor_wake(tr_actor *actor);
 /* Owner: the actor has claimed a name. */
 void actor_add_name(tr_actor *actor, const char *name, size_t bytes);
 
-/* Posts a copy of a body as this actor: stamps it with pid, serial, colour and trace. `*serial_out` (may be NULL) names the
- * message. With `ask`, the reply is expected. Errors as tr_send_record. Owner only. */
-tr_status actor_send(tr_actor *self, tr_pid to, unsigned flags, uint64_t reference, const record_type *type,
-                     const void *body, const tr_ask_options *ask, uint64_t *serial_out);
+/* Posts a copy of a body as this actor: stamps it with pid, serial, colour and trace. `*serial_out`
+ * (may be NULL) names the message. With `ask`, the reply is expected. Errors as tr_send_record.
+ * Owner only. */
+tr_status actor_send(tr_actor *self, tr_pid to, unsigned flags, uint64_t reference,
+                     const record_type *type, const void *body, const tr_ask_options *ask,
+                     uint64_t *serial_out);
 
 /* Posts an exit to `pid`. */
 tr_status actor_post_stop(tr_actor *self, tr_pid pid);
@@ -144,13 +149,16 @@ tr_status actor_post_stop(tr_actor *self, tr_pid pid);
 /* True while the actor must not handle ordinary mail. Owner only. */
 bool actor_is_blocked(const tr_actor *actor);
 
-/* ---- for actor.c and dispatch.c --------------------------------------------------------------- */
+/* ---- for actor.c and dispatch.c ---------------------------------------------------------------
+ */
 
 /* Handles one message of the actor; takes it. Returns what the handler returned. */
 tr_status dispatch_message(struct worker *worker, tr_actor *actor, tr_message *message);
 /* Logs one line about the actor and the flow of `item` (may be NULL). */
-void actor_log(tr_actor *actor, const tr_message *item, tr_log_level level, const char *format, ...) TR_PRINTF(4, 5);
-void actor_log_list(tr_actor *actor, const tr_message *item, tr_log_level level, const char *format, va_list arguments);
+void actor_log(tr_actor *actor, const tr_message *item, tr_log_level level, const char *format, ...)
+    TR_PRINTF(4, 5);
+void actor_log_list(tr_actor *actor, const tr_message *item, tr_log_level level, const char *format,
+                    va_list arguments);
 /* Reports init (`item` NULL) or a handler that has kept its worker for too long. */
 void actor_watch_time(struct worker *worker, tr_actor *actor, const tr_message *item);
 /* Logs that init (`item` NULL) or a handler returned `status`. */

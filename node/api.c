@@ -27,8 +27,8 @@ static tr_status resolve(tr_actor *self, const tr_record *record, const record_t
     return TR_EDATA;
 }
 
-static tr_status send_typed(tr_actor *self, tr_pid to, unsigned flags, uint64_t reference, const tr_record *record,
-                            const void *body, const tr_ask_options *ask) {
+static tr_status send_typed(tr_actor *self, tr_pid to, unsigned flags, uint64_t reference,
+                            const tr_record *record, const void *body, const tr_ask_options *ask) {
     const record_type *type;
     tr_status status = resolve(self, record, &type);
     return status != TR_OK ? status : actor_send(self, to, flags, reference, type, body, ask, NULL);
@@ -38,25 +38,28 @@ tr_status tr_send_record(tr_actor *self, tr_pid to, const tr_record *record, con
     return send_typed(self, to, 0, 0, record, body, NULL);
 }
 
-tr_status tr_ask_record(tr_actor *self, tr_pid to, const tr_ask_options *options, const tr_record *record,
-                        const void *body) {
-    if (options != NULL && options->hold && self->extra != NULL && self->extra->hold != 0) return TR_EINVAL;
+tr_status tr_ask_record(tr_actor *self, tr_pid to, const tr_ask_options *options,
+                        const tr_record *record, const void *body) {
+    if (options != NULL && options->hold && self->extra != NULL && self->extra->hold != 0)
+        return TR_EINVAL;
     return send_typed(self, to, MESSAGE_ASK, 0, record, body, options);
 }
 
-tr_status tr_reply_record(tr_actor *self, const tr_message *message, const tr_record *record, const void *body) {
+tr_status tr_reply_record(tr_actor *self, const tr_message *message, const tr_record *record,
+                          const void *body) {
     tr_request request = tr_request_of(message);
     if (message == self->current) self->replied = true;
     return tr_answer_record(self, request, record, body);
 }
 
-tr_status tr_answer_record(tr_actor *self, tr_request request, const tr_record *record, const void *body) {
+tr_status tr_answer_record(tr_actor *self, tr_request request, const tr_record *record,
+                           const void *body) {
     if (request.id == 0) return TR_EINVAL;
     return send_typed(self, request.from, MESSAGE_REPLY, request.id, record, body, NULL);
 }
 
-tr_status tr_send_after_record(tr_actor *self, uint64_t delay_ms, tr_timer *timer_out, const tr_record *record,
-                               const void *body) {
+tr_status tr_send_after_record(tr_actor *self, uint64_t delay_ms, tr_timer *timer_out,
+                               const tr_record *record, const void *body) {
     const record_type *type;
     tr_status status = resolve(self, record, &type);
     tr_message *item;
@@ -82,7 +85,8 @@ tr_status tr_timer_cancel(tr_actor *self, tr_timer timer) {
     struct timer *found = self->extra == NULL ? NULL : map_u64_remove(&self->extra->timers, timer);
     if (found == NULL) return TR_ENOENT;
     timers_remove(found);
-    message_free(found->message); /* NULL once fired: its message then finds no timer and is dropped */
+    message_free(
+        found->message); /* NULL once fired: its message then finds no timer and is dropped */
     mem_free(found);
     return TR_OK;
 }
@@ -93,7 +97,8 @@ static tr_status spawn_remote(tr_actor *self, const char *behavior, const tr_rec
                               const tr_spawn_options *options) {
     if (!behavior_handles(self->behavior, tr_spawned_record.name)) {
         actor_log(self, self->current, TR_ERROR,
-                  "spawn of %s: with a name or a node the outcome is a tr_spawned message, and %s has no handler for it",
+                  "spawn of %s: with a name or a node the outcome is a tr_spawned message, and %s "
+                  "has no handler for it",
                   behavior, self->behavior->offered->name);
         return TR_EINVAL;
     }
@@ -102,11 +107,15 @@ static tr_status spawn_remote(tr_actor *self, const char *behavior, const tr_rec
     buffer_init(&state);
     tr_pid service;
     tr_error error = {0};
-    tr_status status =
-        services_request(self->runtime, behavior, state_record, options, &request, &state, &service, &error);
-    tr_ask_options ask = {.timeout_ms = 25000, .context_record = options->context_record, .context = options->context};
-    if (status == TR_OK) status = tr_ask_record(self, service, &ask, &spawn_request_record, &request);
-    else actor_log(self, self->current, TR_ERROR, "%s", error.message);
+    tr_status status = services_request(self->runtime, behavior, state_record, options, &request,
+                                        &state, &service, &error);
+    tr_ask_options ask = {.timeout_ms = 25000,
+                          .context_record = options->context_record,
+                          .context = options->context};
+    if (status == TR_OK)
+        status = tr_ask_record(self, service, &ask, &spawn_request_record, &request);
+    else
+        actor_log(self, self->current, TR_ERROR, "%s", error.message);
     buffer_fini(&state);
     return status;
 }
@@ -114,22 +123,28 @@ static tr_status spawn_remote(tr_actor *self, const char *behavior, const tr_rec
 static const tr_spawn_options spawn_defaults;
 
 static bool is_local(const tr_actor *self, const tr_spawn_options *options) {
-    return options->name == NULL && (options->node == NULL || strcmp(options->node, self->runtime->node_name) == 0);
+    return options->name == NULL &&
+           (options->node == NULL || strcmp(options->node, self->runtime->node_name) == 0);
 }
 
-static tr_status spawn_local(tr_actor *self, const struct behavior *behavior, const tr_spawn_options *options, tr_pid *pid_out) {
+static tr_status spawn_local(tr_actor *self, const struct behavior *behavior,
+                             const tr_spawn_options *options, tr_pid *pid_out) {
     tr_error error = {0};
     struct mailbox_limits limits;
     const tr_mailbox_options *marks = &options->mailbox;
-    tr_status status = options->supervisor != NULL ? error_set(&error, TR_ENOTSUP, NULL, "supervisors are not there yet")
-                                                   : services_limits(self->runtime, marks, &limits, &error);
+    tr_status status = options->supervisor != NULL
+                           ? error_set(&error, TR_ENOTSUP, NULL, "supervisors are not there yet")
+                           : services_limits(self->runtime, marks, &limits, &error);
     if (status != TR_OK) {
-        actor_log(self, self->current, TR_ERROR, "spawn of %s: %s", behavior->offered->name, error.message);
+        actor_log(self, self->current, TR_ERROR, "spawn of %s: %s", behavior->offered->name,
+                  error.message);
         return status;
     }
     bool own_marks = marks->low != 0 || marks->high != 0 || marks->hard != 0;
     tr_actor *made;
-    struct actor_birth birth = {.behavior = behavior, .state = options->state, .colour = actor_colour(self),
+    struct actor_birth birth = {.behavior = behavior,
+                                .state = options->state,
+                                .colour = actor_colour(self),
                                 .limits = own_marks ? &limits : NULL};
     status = actor_spawn(self->worker, &birth, &made);
     if (status == TR_OK && pid_out != NULL) *pid_out = actor_pid(made);
@@ -137,13 +152,16 @@ static tr_status spawn_local(tr_actor *self, const struct behavior *behavior, co
 }
 
 /* The state is of another version of the behavior's record. */
-static tr_status spawn_converted(tr_actor *self, const struct behavior *behavior, const record_type *type,
-                                 const tr_spawn_options *options, tr_pid *pid_out) {
+static tr_status spawn_converted(tr_actor *self, const struct behavior *behavior,
+                                 const record_type *type, const tr_spawn_options *options,
+                                 tr_pid *pid_out) {
     tr_error error;
     size_t bytes;
     if (behavior->state == NULL) return TR_EDATA;
-    if (record_convert_measure(type, options->state, behavior->state, NULL, &bytes, &error) != TR_OK) {
-        actor_log(self, self->current, TR_ERROR, "spawn of %s: %s", behavior->offered->name, error.message);
+    if (record_convert_measure(type, options->state, behavior->state, NULL, &bytes, &error) !=
+        TR_OK) {
+        actor_log(self, self->current, TR_ERROR, "spawn of %s: %s", behavior->offered->name,
+                  error.message);
         return TR_EDATA;
     }
     void *state = mem_alloc(bytes + 1);
@@ -155,7 +173,8 @@ static tr_status spawn_converted(tr_actor *self, const struct behavior *behavior
     return status;
 }
 
-tr_status tr_spawn(tr_actor *self, const tr_behavior *behavior, const tr_spawn_options *options, tr_pid *pid_out) {
+tr_status tr_spawn(tr_actor *self, const tr_behavior *behavior, const tr_spawn_options *options,
+                   tr_pid *pid_out) {
     if (options == NULL) options = &spawn_defaults;
     if (is_local(self, options)) {
         const struct behavior *found = behaviors_of(&self->runtime->behaviors, behavior);
@@ -173,8 +192,11 @@ tr_status tr_spawn_by_name(tr_actor *self, const char *behavior, const tr_record
     if (is_local(self, options)) {
         if (found == NULL || found->system) return TR_ENOENT;
         const record_type *type = NULL;
-        if (options->state != NULL && (state_record == NULL || resolve(self, state_record, &type) != TR_OK)) return TR_EINVAL;
-        if (type == found->state || options->state == NULL) return spawn_local(self, found, options, pid_out);
+        if (options->state != NULL &&
+            (state_record == NULL || resolve(self, state_record, &type) != TR_OK))
+            return TR_EINVAL;
+        if (type == found->state || options->state == NULL)
+            return spawn_local(self, found, options, pid_out);
         return spawn_converted(self, found, type, options, pid_out);
     }
     tr_status status = spawn_remote(self, behavior, state_record, options);
@@ -208,14 +230,18 @@ tr_status tr_fail(tr_actor *self, const char *format, ...) {
 tr_status tr_register(tr_actor *self, const char *name) {
     if (name == NULL || !names_valid(name, strlen(name))) return TR_EINVAL;
     struct name_claim claim = {.name = {name, (uint32_t)strlen(name)}, .pid = actor_pid(self)};
-    tr_ask_options options = {.timeout_ms = 20000, .context_record = &name_claim_record, .context = &claim};
-    tr_status status = tr_ask_record(self, self->runtime->namer, &options, &name_claim_record, &claim);
-    if (status == TR_OK) actor_extra(self)->has_claimed = true; /* its end frees the name, answered or not */
+    tr_ask_options options = {
+        .timeout_ms = 20000, .context_record = &name_claim_record, .context = &claim};
+    tr_status status =
+        tr_ask_record(self, self->runtime->namer, &options, &name_claim_record, &claim);
+    if (status == TR_OK)
+        actor_extra(self)->has_claimed = true; /* its end frees the name, answered or not */
     return status;
 }
 
 tr_status tr_whereis(tr_actor *self, const char *name, tr_pid *pid_out) {
-    return directory_find(self->runtime->directory, name, actor_colour(self), pid_out) ? TR_OK : TR_ENOENT;
+    return directory_find(self->runtime->directory, name, actor_colour(self), pid_out) ? TR_OK
+                                                                                       : TR_ENOENT;
 }
 
 const char *tr_member_name(tr_actor *self, size_t index) {

@@ -7,9 +7,11 @@
 
 enum { TIMEOUT_DEFAULT_MS = 5000 };
 
-static tr_status copy_context(struct runtime *runtime, struct pending_ask *ask, const tr_ask_options *options) {
+static tr_status copy_context(struct runtime *runtime, struct pending_ask *ask,
+                              const tr_ask_options *options) {
     if (options->context_record == NULL || options->context == NULL) return TR_OK;
-    tr_status status = record_table_intern(runtime->records, options->context_record, &ask->context_type, NULL);
+    tr_status status =
+        record_table_intern(runtime->records, options->context_record, &ask->context_type, NULL);
     if (status != TR_OK) return TR_EDATA;
     ask->context = record_copy(ask->context_type, options->context, NULL);
     return ask->context == NULL ? TR_EDATA : TR_OK;

@@ -31,23 +31,28 @@ static tr_status resolve_entries(struct behaviors *table, struct behavior *made,
             return error_set(error, TR_EINVAL, "name the function in TR_HANDLERS",
                              "behavior %s: the handler of record %s is NULL", made->offered->name,
                              handlers[i].record->name);
-        tr_status status = record_table_intern(table->records, handlers[i].record, &made->entries[i].type, error);
+        tr_status status =
+            record_table_intern(table->records, handlers[i].record, &made->entries[i].type, error);
         if (status != TR_OK) return status;
         made->entries[i].handle = handlers[i].handle;
         for (uint32_t j = 0; j < i; j++) {
             if (strcmp(made->entries[j].type->name, made->entries[i].type->name) == 0)
-                return error_set(error, TR_EINVAL, "keep one", "behavior %s: two handlers for record %s",
-                                 made->offered->name, made->entries[i].type->name);
+                return error_set(error, TR_EINVAL, "keep one",
+                                 "behavior %s: two handlers for record %s", made->offered->name,
+                                 made->entries[i].type->name);
         }
     }
     return TR_OK;
 }
 
-tr_status behaviors_offer(struct behaviors *table, const tr_behavior *offered, bool system, tr_error *error) {
+tr_status behaviors_offer(struct behaviors *table, const tr_behavior *offered, bool system,
+                          tr_error *error) {
     if (offered == NULL || offered->name == NULL || offered->name[0] == '\0')
-        return error_set(error, TR_EINVAL, "set .name in its tr_behavior", "a behavior without a name");
+        return error_set(error, TR_EINVAL, "set .name in its tr_behavior",
+                         "a behavior without a name");
     if (map_text_find(&table->by_name, offered->name) != NULL)
-        return error_set(error, TR_EEXIST, "load each shared object once, and give each behavior its own name",
+        return error_set(error, TR_EEXIST,
+                         "load each shared object once, and give each behavior its own name",
                          "behavior %s is offered already", offered->name);
     struct behavior *made = mem_zalloc(1, sizeof *made);
     made->offered = offered;
@@ -73,7 +78,8 @@ const struct behavior *behaviors_of(const struct behaviors *table, const tr_beha
     return map_u64_find(&table->by_pointer, (uint64_t)(uintptr_t)offered);
 }
 
-const struct behavior_entry *behavior_entry_for(const struct behavior *behavior, const record_type *type) {
+const struct behavior_entry *behavior_entry_for(const struct behavior *behavior,
+                                                const record_type *type) {
     for (uint32_t i = 0; i < behavior->entry_count; i++)
         if (behavior->entries[i].type == type) return &behavior->entries[i];
     for (uint32_t i = 0; i < behavior->entry_count; i++)

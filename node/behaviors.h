@@ -34,15 +34,19 @@ struct behaviors {
 void behaviors_init(struct behaviors *table, record_table *records);
 void behaviors_fini(struct behaviors *table);
 
-/* Offers a behavior. Errors: TR_EINVAL (no name, a bad record, two handlers for one record), TR_EEXIST. */
-tr_status behaviors_offer(struct behaviors *table, const tr_behavior *offered, bool system, tr_error *error);
+/* Offers a behavior. Errors: TR_EINVAL (no name, a bad record, two handlers for one record),
+ * TR_EEXIST. */
+tr_status behaviors_offer(struct behaviors *table, const tr_behavior *offered, bool system,
+                          tr_error *error);
 
 /* Found by name, or by the user's own struct; NULL when it was not offered. */
 const struct behavior *behaviors_find(const struct behaviors *table, const char *name);
 const struct behavior *behaviors_of(const struct behaviors *table, const tr_behavior *offered);
 
-/* The entry for exactly this type, or for another version of the record of that name; NULL when there is none. */
-const struct behavior_entry *behavior_entry_for(const struct behavior *behavior, const record_type *type);
+/* The entry for exactly this type, or for another version of the record of that name; NULL when
+ * there is none. */
+const struct behavior_entry *behavior_entry_for(const struct behavior *behavior,
+                                                const record_type *type);
 /* True when there is an entry for the record of that name. */
 bool behavior_handles(const struct behavior *behavior, const char *record);
 

@@ -1,4 +1,5 @@
-/* cluster.c - membership: between registry/members.h's machine and this node's links, routes and services. */
+/* cluster.c - membership: between registry/members.h's machine and this node's links, routes and
+ * services. */
 #include <stdio.h>
 #include <string.h>
 
@@ -25,10 +26,12 @@ static uint64_t mix_life(const char *name, uint64_t incarnation) {
     return hash;
 }
 
-uint64_t cluster_session(const struct peer *peer, const struct identity *identity, uint64_t session) {
+uint64_t cluster_session(const struct peer *peer, const struct identity *identity,
+                         uint64_t session) {
     /* Symmetric in the two lives, so both ends get the same number; never 0. */
     const tr_node *node = peer->node;
-    uint64_t lives = mix_life(node->name, node->incarnation) ^ mix_life(identity->name, identity->incarnation);
+    uint64_t lives =
+        mix_life(node->name, node->incarnation) ^ mix_life(identity->name, identity->incarnation);
     return mix(lives ^ mix(session)) | 1;
 }
 
@@ -47,7 +50,8 @@ static void op_dial(void *context, const char *endpoint, const char *name) {
 static void op_hang_up(void *context, const char *name, const char *reason) {
     tr_node *node = context;
     struct peer *peer = peer_find(node, name);
-    if (peer != NULL && peer->link != NULL) link_close(peer->link, LINK_END_DOWN, reason, now_of(node));
+    if (peer != NULL && peer->link != NULL)
+        link_close(peer->link, LINK_END_DOWN, reason, now_of(node));
 }
 
 /* The namer's list: who is up, with what sessions. */
@@ -64,12 +68,14 @@ static void op_changed(void *context, const struct member *member, enum member_s
     tr_node *node = context;
     bool self = strcmp(member->name, node->name) == 0;
     bool was_up = old_state == MEMBER_UP || old_state == MEMBER_SUSPECT;
-    node_log(node, member->state == MEMBER_DOWN || member->state == MEMBER_SUSPECT ? TR_WARN : TR_INFO, "cluster",
-             "member %s is %s (was %s): %s", member->name, member_state_name(member->state),
-             member_state_name(old_state), member->reason);
+    node_log(node,
+             member->state == MEMBER_DOWN || member->state == MEMBER_SUSPECT ? TR_WARN : TR_INFO,
+             "cluster", "member %s is %s (was %s): %s", member->name,
+             member_state_name(member->state), member_state_name(old_state), member->reason);
     struct peer *peer = self ? NULL : peer_obtain(node, member->name);
     if (peer != NULL) peer_admit(peer);
-    if (peer != NULL && member->state == MEMBER_LEFT) peer->left = member->incarnation == peer->incarnation;
+    if (peer != NULL && member->state == MEMBER_LEFT)
+        peer->left = member->incarnation == peer->incarnation;
     if (self && member->state == MEMBER_UP && !node->space_taken) node_host(node);
     cluster_publish(node);
     if (!self && was_up && !member_is_up(member))
@@ -112,14 +118,16 @@ void cluster_publish(tr_node *node) {
     size_t up_count = 0;
     cursor = 0;
     for (const struct member *each; (each = members_next(node->members, &cursor)) != NULL;) {
-        struct peer *peer = strcmp(each->name, node->name) == 0 ? NULL : peer_obtain(node, each->name);
+        struct peer *peer =
+            strcmp(each->name, node->name) == 0 ? NULL : peer_obtain(node, each->name);
         const struct member *present = members_find_by_name(node->members, each->name);
-        routes[count++] = (struct route){.space = each->space,
-                                         .node = peer == NULL ? node->name : peer->name,
-                                         .ordinal = each->ordinal,
-                                         .present = present != NULL && present->space == each->space,
-                                         .up = member_is_up(each),
-                                         .peer = peer};
+        routes[count++] =
+            (struct route){.space = each->space,
+                           .node = peer == NULL ? node->name : peer->name,
+                           .ordinal = each->ordinal,
+                           .present = present != NULL && present->space == each->space,
+                           .up = member_is_up(each),
+                           .peer = peer};
     }
     for (size_t i = 0; i < members_count(node->members); i++) {
         const struct member *member = members_at(node->members, i);
@@ -135,17 +143,20 @@ void cluster_publish(tr_node *node) {
     if (old != NULL) reclaim_retire(&node->producer.reader, &old->reclaim, release_routes);
 }
 
-/* ---- the router: for workers and ports -------------------------------------------------------- */
+/* ---- the router: for workers and ports --------------------------------------------------------
+ */
 
 static const struct routes *routes_of(void *context) {
     tr_node *node = context;
     return atomic_load_explicit(&node->routes, memory_order_acquire);
 }
 
-static tr_status router_post(void *context, struct producer *producer, tr_actor *sender, tr_message **message) {
+static tr_status router_post(void *context, struct producer *producer, tr_actor *sender,
+                             tr_message **message) {
     const struct route *route = routes_of_space(routes_of(context), (*message)->to.space);
     if (route == NULL || !route->present || route->peer == NULL) {
-        deadletter_drop(producer, sender, message, route == NULL ? DEADLETTER_UNKNOWN_HOME : DEADLETTER_NOBODY);
+        deadletter_drop(producer, sender, message,
+                        route == NULL ? DEADLETTER_UNKNOWN_HOME : DEADLETTER_NOBODY);
         return TR_OK;
     }
     return peer_post(route->peer, producer, sender, message);
@@ -173,18 +184,22 @@ static void tell_release(tr_node *node, struct command *command) {
         level = pressure_origin_level((tr_actor *)(void *)head, (uint16_t)notice->origin);
     if (peer->link != NULL) {
         link_pressure(peer->link, notice->pid, PRESSURE_FREE);
-        /* Pressed anew meanwhile: said anew, and the peer frees whom the old notice muted. Were the release left out, one
-         * that was muted before this actor was itself muted could wait for it in a circle. */
-        if (level != PRESSURE_LEVEL_FREE) link_pressure(peer->link, notice->pid, (enum frame_pressure)level);
+        /* Pressed anew meanwhile: said anew, and the peer frees whom the old notice muted. Were the
+         * release left out, one that was muted before this actor was itself muted could wait for it
+         * in a circle. */
+        if (level != PRESSURE_LEVEL_FREE)
+            link_pressure(peer->link, notice->pid, (enum frame_pressure)level);
     }
     mem_free(notice);
 }
 
 static void router_pressure(void *context, uint32_t origin, tr_pid pid, unsigned level) {
     tr_node *node = context;
-    if (level != PRESSURE_LEVEL_FREE) { /* the core itself, filing what a link brought: before its credit returns (I3) */
+    if (level != PRESSURE_LEVEL_FREE) { /* the core itself, filing what a link brought: before its
+                                           credit returns (I3) */
         struct peer *peer = node->peer_list[origin - 1];
-        link_pressure(peer->link, pid, (enum frame_pressure)level); /* the two enums have the same numbers */
+        link_pressure(peer->link, pid,
+                      (enum frame_pressure)level); /* the two enums have the same numbers */
         return;
     }
     struct release_notice *notice = mem_zalloc(1, sizeof *notice);
@@ -245,7 +260,8 @@ static const struct router_ops router = {
 /* ---- open ------------------------------------------------------------------------------------ */
 
 /* "NAME@tcp://HOST:PORT" or the endpoint alone. */
-static void parse_seed(const char *text, char *name, size_t name_room, struct members_seed *seed_out) {
+static void parse_seed(const char *text, char *name, size_t name_room,
+                       struct members_seed *seed_out) {
     const char *at = strchr(text, '@');
     const char *slashes = strstr(text, "://");
     name[0] = '\0';
@@ -265,11 +281,13 @@ tr_status cluster_open(tr_node *node, const tr_node_options *options, tr_error *
     for (size_t i = 0; i < count; i++) {
         parse_seed(options->seeds[i], names[i], sizeof names[i], &seeds[i]);
         if (strstr(seeds[i].endpoint, "://") == NULL)
-            status = error_set(error, TR_ECONFIG, "write it as NAME@tcp://HOST:PORT", "seed %s is no endpoint",
-                               options->seeds[i]);
+            status = error_set(error, TR_ECONFIG, "write it as NAME@tcp://HOST:PORT",
+                               "seed %s is no endpoint", options->seeds[i]);
         else if (node->security == TR_SECURITY_CURVE && names[i][0] == '\0')
-            status = error_set(error, TR_ECONFIG, "write it as NAME@tcp://HOST:PORT, and have its NAME.pub among the keys",
-                               "seed %s has no name, so its key is not known", options->seeds[i]);
+            status =
+                error_set(error, TR_ECONFIG,
+                          "write it as NAME@tcp://HOST:PORT, and have its NAME.pub among the keys",
+                          "seed %s has no name, so its key is not known", options->seeds[i]);
     }
     uint64_t seed;
     environment_random(node->world.environment, &seed, sizeof seed);
@@ -284,8 +302,13 @@ tr_status cluster_open(tr_node *node, const tr_node_options *options, tr_error *
                                       .down_after_ms = options->down_after_ms,
                                       .random_seed = seed};
     memcpy(members.public_key, node->keys.curve_public, sizeof members.public_key);
-    struct members_ops ops = {.context = node, .send = op_send, .dial = op_dial, .hang_up = op_hang_up,
-                              .changed = op_changed, .admission_frozen = op_frozen, .report = op_report,
+    struct members_ops ops = {.context = node,
+                              .send = op_send,
+                              .dial = op_dial,
+                              .hang_up = op_hang_up,
+                              .changed = op_changed,
+                              .admission_frozen = op_frozen,
+                              .report = op_report,
                               .left = op_left};
     node->runtime->router = &router;
     node->runtime->router_context = node;

@@ -27,13 +27,17 @@ static void send_json(struct control_call *call, json_t *message) {
     json_decref(message);
     char fixed[160];
     if (text == NULL) { /* not UTF-8 somewhere: an answer all the same */
-        snprintf(fixed, sizeof fixed, "{\"id\":%" JSON_INTEGER_FORMAT
-                 ",\"error\":{\"code\":\"TR_EINTERNAL\",\"message\":\"the answer is no text\"}}", call->id);
-        driver_control_reply(&call->node->driver, call->client, call->client_bytes, (const uint8_t *)fixed, strlen(fixed));
+        snprintf(fixed, sizeof fixed,
+                 "{\"id\":%" JSON_INTEGER_FORMAT
+                 ",\"error\":{\"code\":\"TR_EINTERNAL\",\"message\":\"the answer is no text\"}}",
+                 call->id);
+        driver_control_reply(&call->node->driver, call->client, call->client_bytes,
+                             (const uint8_t *)fixed, strlen(fixed));
         return;
     }
     /* A client that is gone gets nothing: its request is finished all the same. */
-    driver_control_reply(&call->node->driver, call->client, call->client_bytes, (const uint8_t *)text, strlen(text));
+    driver_control_reply(&call->node->driver, call->client, call->client_bytes,
+                         (const uint8_t *)text, strlen(text));
     free(text);
 }
 
@@ -63,15 +67,17 @@ void control_progress(struct control_call *call, json_t *data) {
 }
 
 void control_reply_error(struct control_call *call, const tr_error *error, json_t *candidates) {
-    json_t *body = json_pack("{s:s, s:s}", "code", tr_status_name(error->status), "message",
-                             error->message[0] != '\0' ? error->message : tr_status_text(error->status));
+    json_t *body =
+        json_pack("{s:s, s:s}", "code", tr_status_name(error->status), "message",
+                  error->message[0] != '\0' ? error->message : tr_status_text(error->status));
     if (error->hint[0] != '\0') json_object_set_new(body, "hint", json_string(error->hint));
     if (candidates != NULL) json_object_set_new(body, "candidates", candidates);
     send_json(call, json_pack("{s:I, s:o}", "id", call->id, "error", body));
     call_free(call);
 }
 
-void control_fail(struct control_call *call, tr_status status, const char *hint, const char *format, ...) {
+void control_fail(struct control_call *call, tr_status status, const char *hint, const char *format,
+                  ...) {
     tr_error error = {.status = status};
     va_list arguments;
     va_start(arguments, format);
@@ -85,10 +91,12 @@ void control_fail(struct control_call *call, tr_status status, const char *hint,
 void control_redirect(struct control_call *call, const char *name) {
     const struct member *member = members_find_by_name(call->node->members, name);
     if (member == NULL || !member_is_up(member)) {
-        control_fail(call, TR_EUNREACHABLE, "`troupe node list` shows the members", "node %s is not up", name);
+        control_fail(call, TR_EUNREACHABLE, "`troupe node list` shows the members",
+                     "node %s is not up", name);
         return;
     }
-    send_json(call, json_pack("{s:I, s:{s:s, s:s}}", "id", call->id, "redirect", "node", name, "control", member->control));
+    send_json(call, json_pack("{s:I, s:{s:s, s:s}}", "id", call->id, "redirect", "node", name,
+                              "control", member->control));
     call_free(call);
 }
 
@@ -114,8 +122,8 @@ void control_await_room(struct control_call *call, control_continue *retry) {
 
 tr_port *control_port(struct control_call *call) {
     if (call->control->port == NULL)
-        control_fail(call, TR_EUNREACHABLE, "wait until `troupe status` shows it up", "node %s is not up in its cluster yet",
-                     call->node->name);
+        control_fail(call, TR_EUNREACHABLE, "wait until `troupe status` shows it up",
+                     "node %s is not up in its cluster yet", call->node->name);
     return call->control->port;
 }
 
@@ -143,7 +151,8 @@ json_t *control_trace(tr_trace trace) {
     return json_string(text);
 }
 
-/* What each operation takes: "key:type", '!' for required; s text, i integer, o object, t target. */
+/* What each operation takes: "key:type", '!' for required; s text, i integer, o object, t target.
+ */
 struct operation {
     const char *name;
     control_op *run;
@@ -185,7 +194,9 @@ static const char *specified(const char *specification, const char *key) {
 }
 
 static bool has_type(const json_t *value, char type) {
-    return type == 's' ? json_is_string(value) : type == 'i' ? json_is_integer(value) : json_is_object(value);
+    return type == 's'   ? json_is_string(value)
+           : type == 'i' ? json_is_integer(value)
+                         : json_is_object(value);
 }
 
 static const char *type_word(char type) {
@@ -199,8 +210,9 @@ static bool check_arguments(struct control_call *call, const char *specification
     json_object_foreach(call->args, key, value) {
         const char *type = specified(specification, key);
         if (type != NULL && has_type(value, *type)) continue;
-        control_fail(call, TR_EINVAL, NULL, type == NULL ? "%s takes no argument %s" : "%s: argument %s must be %s", call->op,
-                     key, type == NULL ? "" : type_word(*type));
+        control_fail(call, TR_EINVAL, NULL,
+                     type == NULL ? "%s takes no argument %s" : "%s: argument %s must be %s",
+                     call->op, key, type == NULL ? "" : type_word(*type));
         return false;
     }
     for (const char *at = specification; (at = strchr(at, '!')) != NULL; at++) {
@@ -219,14 +231,15 @@ static bool read_trace(struct control_call *call) {
     const char *text = control_text(call, "trace");
     if (text == NULL || strcmp(call->op, "logs") == 0) return true;
     if (hex_decode(text, call->trace.id, sizeof call->trace.id)) return true;
-    control_fail(call, TR_EINVAL, NULL, "%s: argument trace must be 32 hexadecimal digits", call->op);
+    control_fail(call, TR_EINVAL, NULL, "%s: argument trace must be 32 hexadecimal digits",
+                 call->op);
     return false;
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-static struct control_call *call_new(struct control *control, const uint8_t *client, size_t client_bytes,
-                                     const char *user, json_t *request) {
+static struct control_call *call_new(struct control *control, const uint8_t *client,
+                                     size_t client_bytes, const char *user, json_t *request) {
     struct control_call *call = mem_zalloc(1, sizeof *call);
     call->control = control;
     call->node = control->node;
@@ -239,30 +252,33 @@ static struct control_call *call_new(struct control *control, const uint8_t *cli
     return call;
 }
 
-void control_request(struct control *control, const uint8_t *client, size_t client_bytes, const char *user,
-                     const uint8_t *bytes, size_t request_bytes) {
+void control_request(struct control *control, const uint8_t *client, size_t client_bytes,
+                     const char *user, const uint8_t *bytes, size_t request_bytes) {
     if (client_bytes > DRIVER_CLIENT_BYTES) return;
     json_error_t where;
-    json_t *request = request_bytes > REQUEST_BYTES_MAX
-                          ? NULL
-                          : json_loadb((const char *)bytes, request_bytes, JSON_REJECT_DUPLICATES, &where);
+    json_t *request =
+        request_bytes > REQUEST_BYTES_MAX
+            ? NULL
+            : json_loadb((const char *)bytes, request_bytes, JSON_REJECT_DUPLICATES, &where);
     struct control_call *call = call_new(control, client, client_bytes, user, request);
     const char *op = json_string_value(json_object_get(request, "op"));
     const struct operation *found = find_operation(op);
     control_deadline(call, control_timeout_ms(call, DEADLINE_DEFAULT_MS));
     if (request_bytes > REQUEST_BYTES_MAX)
-        control_fail(call, TR_ETOOBIG, NULL, "a request of %zu bytes; at most 4 MiB", request_bytes);
+        control_fail(call, TR_ETOOBIG, NULL, "a request of %zu bytes; at most 4 MiB",
+                     request_bytes);
     else if (control->deadlines.count > CALLS_MAX)
         control_fail(call, TR_EBUSY, "try again later", "%d requests are under way", CALLS_MAX);
     else if (request == NULL)
-        control_fail(call, TR_EDATA, NULL, "the request is no JSON: line %d, column %d: %s", where.line, where.column,
-                     where.text);
+        control_fail(call, TR_EDATA, NULL, "the request is no JSON: line %d, column %d: %s",
+                     where.line, where.column, where.text);
     else if (op == NULL || call->id <= 0 || !json_is_object(call->args))
         control_fail(call, TR_EDATA, NULL, "a request is an object with id, op and args");
     else if (found == NULL)
         control_fail(call, TR_ENOTSUP, NULL, "this node knows no operation %s", op);
     else if (!found->observe && !call->operate)
-        control_fail(call, TR_EREFUSED, "use a key named operate.NAME", "operation %s needs the role operate", op);
+        control_fail(call, TR_EREFUSED, "use a key named operate.NAME",
+                     "operation %s needs the role operate", op);
     else {
         call->op = found->name;
         if (check_arguments(call, found->arguments) && read_trace(call)) found->run(call);
@@ -287,7 +303,8 @@ struct control *control_open(tr_node *node) {
 
 static void take_replies(struct control *control) {
     for (tr_message *item; (item = port_take(control->port)) != NULL; message_free(item)) {
-        if ((item->flags & MESSAGE_REPLY) == 0) continue; /* nobody has anything to say to the control side */
+        if ((item->flags & MESSAGE_REPLY) == 0)
+            continue; /* nobody has anything to say to the control side */
         struct control_call *call = map_u64_remove(&control->asks, item->reference);
         if (call == NULL) continue; /* its call has ended */
         call->serial = 0;
@@ -309,21 +326,26 @@ static void retry_waiting(struct control *control) {
 
 static void end_overdue(struct control *control, uint64_t now_ns) {
     for (heap_node *node; (node = heap_peek(&control->deadlines)) != NULL && node->key <= now_ns;) {
-        struct control_call *call = container_of(heap_pop(&control->deadlines), struct control_call, deadline);
+        struct control_call *call =
+            container_of(heap_pop(&control->deadlines), struct control_call, deadline);
         if (call->serial != 0) {
             map_u64_remove(&control->asks, call->serial);
             port_forget(control->port, call->serial);
             call->serial = 0;
         }
-        if (call->resume != NULL) call->resume(call, NULL);
-        else if (call->retry != NULL) control_fail(call, TR_EFULL, NULL, "the mailbox of the target stayed full");
-        else if (!list_holds(&call->waiting)) control_fail(call, TR_ETIMEDOUT, NULL, "%s took too long", call->op);
+        if (call->resume != NULL)
+            call->resume(call, NULL);
+        else if (call->retry != NULL)
+            control_fail(call, TR_EFULL, NULL, "the mailbox of the target stayed full");
+        else if (!list_holds(&call->waiting))
+            control_fail(call, TR_ETIMEDOUT, NULL, "%s took too long", call->op);
     }
 }
 
 uint64_t control_step(struct control *control, uint64_t now_ns) {
     tr_node *node = control->node;
-    if (control->port == NULL && node->stage == NODE_UP) port_open(node->runtime, on_delivery, control, &control->port);
+    if (control->port == NULL && node->stage == NODE_UP)
+        port_open(node->runtime, on_delivery, control, &control->port);
     if (atomic_exchange(&control->notified, false)) {
         take_replies(control);
         retry_waiting(control);

@@ -2,8 +2,8 @@
  * control.h - requests of the control program: what control.c and its parts share.
  *
  * A request becomes a call, which lives until it is answered. Some are answered at once; others
- * post an ask through the control's own port and go on when its reply or their deadline comes. The core
- * thread alone. CONTROL.md is the protocol.
+ * post an ask through the control's own port and go on when its reply or their deadline comes. The
+ * core thread alone. CONTROL.md is the protocol.
  */
 #ifndef TROUPE_CONTROL_H
 #define TROUPE_CONTROL_H
@@ -34,7 +34,7 @@ struct control_call {
     control_continue *retry;  /* when there is room */
     void *state;              /* the operation's own; freed with `free_state` */
     void (*free_state)(void *state);
-    tr_pid pid;               /* the target */
+    tr_pid pid; /* the target */
     tr_trace trace;
 };
 
@@ -52,8 +52,8 @@ struct control {
 /* Ends a call. `data` is taken. */
 void control_reply_data(struct control_call *call, json_t *data);
 void control_reply_error(struct control_call *call, const tr_error *error, json_t *candidates);
-void control_fail(struct control_call *call, tr_status status, const char *hint, const char *format, ...)
-    TR_PRINTF(4, 5);
+void control_fail(struct control_call *call, tr_status status, const char *hint, const char *format,
+                  ...) TR_PRINTF(4, 5);
 void control_redirect(struct control_call *call, const char *member);
 /* Says something on the way; `data` is taken. */
 void control_progress(struct control_call *call, json_t *data);
@@ -72,18 +72,21 @@ uint64_t control_timeout_ms(const struct control_call *call, uint64_t otherwise)
 /* A text argument; NULL when it is missing. */
 const char *control_text(const struct control_call *call, const char *key);
 
-/* ---- operations: control_node.c, control_actors.c, control_messages.c -------------------------- */
+/* ---- operations: control_node.c, control_actors.c, control_messages.c --------------------------
+ */
 
 typedef void control_op(struct control_call *call);
-control_op control_hello, control_status, control_behaviors, control_snapshot_create, control_node_stop, control_logs,
-    control_dead;
-control_op control_actors, control_actor, control_spawn, control_spawn_many, control_whereis, control_stop;
+control_op control_hello, control_status, control_behaviors, control_snapshot_create,
+    control_node_stop, control_logs, control_dead;
+control_op control_actors, control_actor, control_spawn, control_spawn_many, control_whereis,
+    control_stop;
 control_op control_send, control_ask;
 
 /* Progress of snapshots under way. */
 void control_snapshot_progress(struct control *control);
 
-/* The target of a call as a local actor's pid; false with the call ended (redirected, not found). */
+/* The target of a call as a local actor's pid; false with the call ended (redirected, not found).
+ */
 bool control_target(struct control_call *call);
 /* The actor behind call->pid, or NULL with the call ended. */
 tr_actor *control_target_actor(struct control_call *call);

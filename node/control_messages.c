@@ -16,13 +16,15 @@ static json_t *record_names(const struct behavior *behavior) {
     return names;
 }
 
-/* The type of the record that the call names, as the target's behavior has it; NULL with the call ended. */
+/* The type of the record that the call names, as the target's behavior has it; NULL with the call
+ * ended. */
 static const record_type *record_of(struct control_call *call, const struct behavior *behavior) {
     const char *record = control_text(call, "record");
     for (uint32_t i = 0; i < behavior->entry_count; i++)
         if (strcmp(behavior->entries[i].type->name, record) == 0) return behavior->entries[i].type;
     tr_error error = {0};
-    error_set(&error, TR_ENOENT, NULL, "behavior %s takes no record %s", behavior->offered->name, record);
+    error_set(&error, TR_ENOENT, NULL, "behavior %s takes no record %s", behavior->offered->name,
+              record);
     error_hint(&error, "`troupe behavior show %s` lists its records", behavior->offered->name);
     control_reply_error(call, &error, record_names(behavior));
     return NULL;
@@ -37,7 +39,8 @@ static const record_type *read_body(struct control_call *call) {
     tr_error error = {0};
     record_pids pids = json_pids(call->node->runtime);
     void *body = NULL;
-    if (record_from_json(type, json_object_get(call->args, "body"), &pids, NULL, &body, &error) != TR_OK) {
+    if (record_from_json(type, json_object_get(call->args, "body"), &pids, NULL, &body, &error) !=
+        TR_OK) {
         control_reply_error(call, &error, NULL);
         return NULL;
     }
@@ -48,12 +51,15 @@ static const record_type *read_body(struct control_call *call) {
 
 static void post_failed(struct control_call *call, tr_status status) {
     const char *target = control_text(call, "target");
-    if (status == TR_ETOOBIG) control_fail(call, status, NULL, "the message to %s is over the limit", target);
-    else control_fail(call, status, NULL, "%s: %s", target, tr_status_text(status));
+    if (status == TR_ETOOBIG)
+        control_fail(call, status, NULL, "the message to %s is over the limit", target);
+    else
+        control_fail(call, status, NULL, "%s: %s", target, tr_status_text(status));
 }
 
 /* Posts, or waits for room; true when posted. */
-static bool post(struct control_call *call, unsigned flags, control_continue *retry, uint64_t *serial_out) {
+static bool post(struct control_call *call, unsigned flags, control_continue *retry,
+                 uint64_t *serial_out) {
     const record_type *type = read_body(call);
     if (type == NULL) return false;
     tr_port *port = call->control->port;
@@ -61,10 +67,13 @@ static bool post(struct control_call *call, unsigned flags, control_continue *re
         control_await_room(call, retry);
         return false;
     }
-    tr_status status = port_post(port, call->pid, MESSAGE_USER, flags, type, call->state, &call->trace, serial_out);
+    tr_status status = port_post(port, call->pid, MESSAGE_USER, flags, type, call->state,
+                                 &call->trace, serial_out);
     if (status == TR_OK) return true;
-    if (status == TR_EFULL && !port_admits(port, call->pid, true)) control_await_room(call, retry);
-    else post_failed(call, status);
+    if (status == TR_EFULL && !port_admits(port, call->pid, true))
+        control_await_room(call, retry);
+    else
+        post_failed(call, status);
     return false;
 }
 
@@ -88,21 +97,29 @@ void control_send(struct control_call *call) {
 static void ask_ended(struct control_call *call, const tr_message *reply) {
     const char *target = control_text(call, "target"), *record = control_text(call, "record");
     if (reply == NULL) {
-        control_fail(call, TR_ETIMEDOUT, "give it longer with --timeout, or look at `troupe actor show`",
-                     "%s did not answer %s in time; the request was delivered to its mailbox", target, record);
+        control_fail(call, TR_ETIMEDOUT,
+                     "give it longer with --timeout, or look at `troupe actor show`",
+                     "%s did not answer %s in time; the request was delivered to its mailbox",
+                     target, record);
         return;
     }
     if (reply->type == call->node->runtime->ask_failed) {
         const struct tr_ask_failed *failed = tr_body(reply);
         tr_status status = (tr_status)failed->status;
-        if (status == TR_EFAILED) control_fail(call, status, "its log line says why: `troupe logs`", "%s failed while it handled %s", target, record);
-        else control_fail(call, status, NULL, "%s did not answer %s: %s", target, record, tr_status_text(status));
+        if (status == TR_EFAILED)
+            control_fail(call, status, "its log line says why: `troupe logs`",
+                         "%s failed while it handled %s", target, record);
+        else
+            control_fail(call, status, NULL, "%s did not answer %s: %s", target, record,
+                         tr_status_text(status));
         return;
     }
     record_pids pids = json_pids(call->node->runtime);
-    json_t *body = reply->type == NULL ? json_object() : record_to_json(reply->type, reply->body, &pids);
-    control_reply_data(call, json_pack("{s:s, s:o, s:o, s:o}", "record", tr_record_name(reply), "body", body, "trace_id",
-                                       control_trace(call->trace), "pid", control_pid(call->control, call->pid)));
+    json_t *body =
+        reply->type == NULL ? json_object() : record_to_json(reply->type, reply->body, &pids);
+    control_reply_data(call, json_pack("{s:s, s:o, s:o, s:o}", "record", tr_record_name(reply),
+                                       "body", body, "trace_id", control_trace(call->trace), "pid",
+                                       control_pid(call->control, call->pid)));
 }
 
 static void ask_now(struct control_call *call, const tr_message *unused) {

@@ -1,4 +1,5 @@
-/* cutter.c - snapshots: between the coordination machine, the recorders of this node and its storage. */
+/* cutter.c - snapshots: between the coordination machine, the recorders of this node and its
+ * storage. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +78,8 @@ static uint64_t op_link_sent_older(void *context, const char *name, uint64_t epo
     return peer == NULL ? 0 : recording_sent(node->runtime, peer->origin, peer->last_serial, epoch);
 }
 
-static void op_link_counts(void *context, const char *name, uint64_t epoch, uint64_t *received, uint64_t *recorded) {
+static void op_link_counts(void *context, const char *name, uint64_t epoch, uint64_t *received,
+                           uint64_t *recorded) {
     tr_node *node = context;
     struct peer *peer = peer_find(node, name);
     *received = *recorded = 0;
@@ -88,7 +90,8 @@ static void op_link_counts(void *context, const char *name, uint64_t epoch, uint
 
 /* ---- recording ------------------------------------------------------------------------------- */
 
-static void on_part_done(void *context, tr_status status, const part_summary *summary, const tr_error *error) {
+static void on_part_done(void *context, tr_status status, const part_summary *summary,
+                         const tr_error *error) {
     struct cut_part *part = context;
     tr_node *node = part->node;
     if (status != TR_OK) {
@@ -117,7 +120,8 @@ static void part_forget(struct cutter *cutter) {
 static void op_begin(void *context, const snapshot_cut *cut) {
     tr_node *node = context;
     struct cutter *cutter = node->cutter;
-    if (cutter->part != NULL) part_forget(cutter); /* a voted part in doubt: its file stays, others ask about it */
+    if (cutter->part != NULL)
+        part_forget(cutter); /* a voted part in doubt: its file stays, others ask about it */
     struct cut_part *part = mem_zalloc(1, sizeof *part);
     part->cut = *cut;
     part->node = node;
@@ -177,13 +181,15 @@ static part_record *all_records(struct runtime *runtime, size_t *count_out) {
     part_record *records = mem_zalloc(count + 1, sizeof *records);
     for (uint32_t i = 0; i < count; i++) {
         const record_type *type = record_table_at(runtime->records, i + 1);
-        records[i] = (part_record){.id = type->id, .descriptor = {type->descriptor, type->descriptor_bytes}};
+        records[i] =
+            (part_record){.id = type->id, .descriptor = {type->descriptor, type->descriptor_bytes}};
     }
     *count_out = count;
     return records;
 }
 
-static void op_finish_part(void *context, const snapshot_cut *cut, const snapshot_link *links, size_t links_count) {
+static void op_finish_part(void *context, const snapshot_cut *cut, const snapshot_link *links,
+                           size_t links_count) {
     tr_node *node = context;
     struct cut_part *part = node->cutter->part;
     part_close(part, true);
@@ -192,7 +198,8 @@ static void op_finish_part(void *context, const snapshot_cut *cut, const snapsho
         struct peer *peer = peer_find(node, links[i].from);
         snprintf(entries[i].peer, sizeof entries[i].peer, "%s", links[i].from);
         entries[i].session = peer == NULL ? 0 : peer->session;
-        entries[i].sent = op_link_sent_older(node, links[i].from, cut->epoch); /* the other direction, ours to know */
+        entries[i].sent = op_link_sent_older(node, links[i].from,
+                                             cut->epoch); /* the other direction, ours to know */
         entries[i].received = links[i].received;
         entries[i].recorded = links[i].recorded;
     }
@@ -212,15 +219,18 @@ static void op_discard_part(void *context, const snapshot_cut *cut) {
         part_forget(cutter);
         return;
     }
-    snapshot_store_submit_discard(node->storage, node->snapshot_dir, cut->id, node->name, NULL, NULL); /* of an earlier life */
+    snapshot_store_submit_discard(node->storage, node->snapshot_dir, cut->id, node->name, NULL,
+                                  NULL); /* of an earlier life */
 }
 
 static void on_copy_done(void *context, tr_status status, const tr_error *error) {
     tr_node *node = context;
-    if (status != TR_OK) node_log(node, TR_ERROR, "snapshot", "the manifest's copy: %s", error->message);
+    if (status != TR_OK)
+        node_log(node, TR_ERROR, "snapshot", "the manifest's copy: %s", error->message);
 }
 
-static void op_keep_part(void *context, const snapshot_cut *cut, const uint8_t *manifest, size_t size) {
+static void op_keep_part(void *context, const snapshot_cut *cut, const uint8_t *manifest,
+                         size_t size) {
     tr_node *node = context;
     struct cutter *cutter = node->cutter;
     if (cutter->part != NULL && cutter->part->cut.epoch == cut->epoch) {
@@ -228,7 +238,8 @@ static void op_keep_part(void *context, const snapshot_cut *cut, const uint8_t *
         part_forget(cutter);
     }
     if (manifest != NULL)
-        manifest_write(node->storage, node->snapshot_dir, cut->id, node->name, manifest, size, on_copy_done, node);
+        manifest_write(node->storage, node->snapshot_dir, cut->id, node->name, manifest, size,
+                       on_copy_done, node);
 }
 
 /* ---- the manifest ---------------------------------------------------------------------------- */
@@ -245,14 +256,16 @@ static void on_manifest_done(void *context, tr_status status, const tr_error *er
     tr_node *node = job->node;
     /* Without a cutter the node is being closed: nobody decides any more, the next life asks. */
     if (node->cutter != NULL && status == TR_OK)
-        snapshot_manifest_durable(node->snapshot, now_of(node), job->epoch, job->bytes.data, job->bytes.bytes);
+        snapshot_manifest_durable(node->snapshot, now_of(node), job->epoch, job->bytes.data,
+                                  job->bytes.bytes);
     else if (node->cutter != NULL)
         snapshot_manifest_failed(node->snapshot, now_of(node), job->epoch, status, error->message);
     buffer_fini(&job->bytes);
     mem_free(job);
 }
 
-/* A manifest that cannot even be made: told as a command, since the machine must not be called back at once. */
+/* A manifest that cannot even be made: told as a command, since the machine must not be called back
+ * at once. */
 struct manifest_failure {
     struct command command;
     uint64_t epoch;
@@ -261,7 +274,8 @@ struct manifest_failure {
 
 static void tell_manifest_failure(tr_node *node, struct command *command) {
     struct manifest_failure *failure = (struct manifest_failure *)(void *)command;
-    snapshot_manifest_failed(node->snapshot, now_of(node), failure->epoch, failure->error.status, failure->error.message);
+    snapshot_manifest_failed(node->snapshot, now_of(node), failure->epoch, failure->error.status,
+                             failure->error.message);
     mem_free(failure);
 }
 
@@ -270,8 +284,8 @@ static void op_write_manifest(void *context, const snapshot_result *result) {
     struct manifest *manifest;
     tr_error error = {0};
     uint64_t committed_ms = wall_ms(node), duration_ms = result->duration_ns / 1000000;
-    tr_status status =
-        manifest_from_result(result, node->cluster, committed_ms - duration_ms, committed_ms, &manifest, &error);
+    tr_status status = manifest_from_result(result, node->cluster, committed_ms - duration_ms,
+                                            committed_ms, &manifest, &error);
     if (status != TR_OK) {
         struct manifest_failure *failure = mem_zalloc(1, sizeof *failure);
         failure->command.run = tell_manifest_failure;
@@ -285,8 +299,8 @@ static void op_write_manifest(void *context, const snapshot_result *result) {
     job->epoch = result->cut.epoch;
     manifest_encode(manifest, node->keys.sign_seed, &job->bytes);
     manifest_free(manifest);
-    manifest_write(node->storage, node->snapshot_dir, result->cut.id, node->name, job->bytes.data, job->bytes.bytes,
-                   on_manifest_done, job);
+    manifest_write(node->storage, node->snapshot_dir, result->cut.id, node->name, job->bytes.data,
+                   job->bytes.bytes, on_manifest_done, job);
 }
 
 struct find_job {
@@ -294,13 +308,15 @@ struct find_job {
     uint64_t epoch;
 };
 
-static void on_manifest_found(void *context, tr_status status, const uint8_t *manifest, size_t bytes,
-                              const tr_error *error) {
+static void on_manifest_found(void *context, tr_status status, const uint8_t *manifest,
+                              size_t bytes, const tr_error *error) {
     struct find_job *job = context;
     tr_node *node = job->node;
     if (node->cutter != NULL) {
-        if (status != TR_OK && status != TR_ENOENT) node_log(node, TR_ERROR, "snapshot", "%s", error->message);
-        snapshot_manifest_found(node->snapshot, now_of(node), job->epoch, status == TR_OK, manifest, bytes);
+        if (status != TR_OK && status != TR_ENOENT)
+            node_log(node, TR_ERROR, "snapshot", "%s", error->message);
+        snapshot_manifest_found(node->snapshot, now_of(node), job->epoch, status == TR_OK, manifest,
+                                bytes);
     }
     mem_free(job);
 }
@@ -324,8 +340,10 @@ static void on_floor_done(void *context, tr_status status, const tr_error *error
     struct floor_job *floor = context;
     tr_node *node = floor->node;
     if (node->cutter != NULL) {
-        if (status == TR_OK && node->cutter->floor_saved < floor->epoch) node->cutter->floor_saved = floor->epoch;
-        snapshot_floor_saved(node->snapshot, now_of(node), floor->epoch, status, status == TR_OK ? NULL : error->message);
+        if (status == TR_OK && node->cutter->floor_saved < floor->epoch)
+            node->cutter->floor_saved = floor->epoch;
+        snapshot_floor_saved(node->snapshot, now_of(node), floor->epoch, status,
+                             status == TR_OK ? NULL : error->message);
     }
     mem_free(floor);
 }
@@ -337,7 +355,8 @@ static bool op_save_floor(void *context, uint64_t epoch) {
     *floor = (struct floor_job){node, epoch};
     char text[32];
     int length = snprintf(text, sizeof text, "%" PRIu64 "\n", epoch);
-    storage_submit_replace(node->storage, node->dir, "floor", text, (size_t)length, on_floor_done, floor);
+    storage_submit_replace(node->storage, node->dir, "floor", text, (size_t)length, on_floor_done,
+                           floor);
     return false;
 }
 
@@ -355,7 +374,8 @@ static uint64_t read_floor(tr_node *node) {
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-static void op_done(void *context, uint64_t number, tr_status status, const snapshot_result *result, const tr_error *error) {
+static void op_done(void *context, uint64_t number, tr_status status, const snapshot_result *result,
+                    const tr_error *error) {
     tr_node *node = context;
     struct cut_request *request = map_u64_remove(&node->cutter->requests, number);
     if (request == NULL) return;
@@ -373,10 +393,11 @@ void cutter_request(tr_node *node, uint64_t timeout_ms, cutter_done *done, void 
     *request = (struct cut_request){++cutter->last_request, done, context};
     map_u64_put(&cutter->requests, request->number, request);
     tr_error error = {0};
-    tr_status status = node->space_taken
-                           ? snapshot_request(node->snapshot, now_of(node), request->number, timeout_ms, &error)
-                           : error_set(&error, TR_EUNREACHABLE, "wait until `troupe status` shows it up",
-                                       "node %s is not up in its cluster yet", node->name);
+    tr_status status =
+        node->space_taken
+            ? snapshot_request(node->snapshot, now_of(node), request->number, timeout_ms, &error)
+            : error_set(&error, TR_EUNREACHABLE, "wait until `troupe status` shows it up",
+                        "node %s is not up in its cluster yet", node->name);
     if (status != TR_OK) op_done(node, request->number, status, NULL, &error);
 }
 
@@ -390,32 +411,51 @@ static bool keep_found(void *context, const part_header *header) {
 
 tr_status cutter_open(tr_node *node, tr_error *error) {
     static const snapshot_ops ops = {
-        .send = op_send, .members = op_members, .begin = op_begin, .move_epoch = op_move_epoch, .sweep = op_sweep,
-        .all_red = op_all_red, .flush_links = op_flush_links, .link_sent_older = op_link_sent_older,
-        .token_start = op_token_start, .token_done = op_token_done, .link_counts = op_link_counts,
-        .finish_part = op_finish_part, .discard_part = op_discard_part, .keep_part = op_keep_part,
-        .write_manifest = op_write_manifest, .find_manifest = op_find_manifest, .save_floor = op_save_floor,
-        .done = op_done, .log = op_log,
+        .send = op_send,
+        .members = op_members,
+        .begin = op_begin,
+        .move_epoch = op_move_epoch,
+        .sweep = op_sweep,
+        .all_red = op_all_red,
+        .flush_links = op_flush_links,
+        .link_sent_older = op_link_sent_older,
+        .token_start = op_token_start,
+        .token_done = op_token_done,
+        .link_counts = op_link_counts,
+        .finish_part = op_finish_part,
+        .discard_part = op_discard_part,
+        .keep_part = op_keep_part,
+        .write_manifest = op_write_manifest,
+        .find_manifest = op_find_manifest,
+        .save_floor = op_save_floor,
+        .done = op_done,
+        .log = op_log,
     };
     struct cutter *cutter = mem_zalloc(1, sizeof *cutter);
     cutter->node = node;
     node->cutter = cutter;
     cutter->floor_saved = read_floor(node);
-    snapshot_options options = {.name = node->name, .incarnation = node->incarnation, .floor = cutter->floor_saved,
+    snapshot_options options = {.name = node->name,
+                                .incarnation = node->incarnation,
+                                .floor = cutter->floor_saved,
                                 /* A fallback: actors that turn or take the token wake the core. */
                                 .poll_ns = 20000000,
-                                .ops = &ops, .context = node};
+                                .ops = &ops,
+                                .context = node};
     node->snapshot = snapshot_new(&options);
-    return snapshot_store_sweep(&node->world.files, node->snapshot_dir, node->name, keep_found, node, NULL, error);
+    return snapshot_store_sweep(&node->world.files, node->snapshot_dir, node->name, keep_found,
+                                node, NULL, error);
 }
 
 uint64_t cutter_step(tr_node *node, uint64_t now_ns) {
     struct cutter *cutter = node->cutter;
-    if (cutter->sweep.active) recording_sweep_step(node->runtime, &cutter->sweep, cutter->sweep_epoch);
+    if (cutter->sweep.active)
+        recording_sweep_step(node->runtime, &cutter->sweep, cutter->sweep_epoch);
     if (cutter->token.active) recording_token_step(node->runtime, &cutter->token);
     snapshot_step(node->snapshot, now_ns);
     bool frozen = snapshot_admission_frozen(node->snapshot);
-    if (cutter->frozen && !frozen) node->members_due_ns = 0; /* who waits to be admitted has waited long enough */
+    if (cutter->frozen && !frozen)
+        node->members_due_ns = 0; /* who waits to be admitted has waited long enough */
     cutter->frozen = frozen;
     return cutter->sweep.active || cutter->token.active ? 0 : snapshot_deadline(node->snapshot);
 }
@@ -423,13 +463,17 @@ uint64_t cutter_step(tr_node *node, uint64_t now_ns) {
 void cutter_close(tr_node *node) {
     struct cutter *cutter = node->cutter;
     if (cutter == NULL) return;
-    if (cutter->part != NULL) { /* a voted part stays on disk; the next life asks what became of it */
+    if (cutter->part !=
+        NULL) { /* a voted part stays on disk; the next life asks what became of it */
         part_close(cutter->part, false);
-        part_writer_abort(cutter->part->writer); /* its completions, still to come, tell nobody; no job runs any more */
+        part_writer_abort(
+            cutter->part
+                ->writer); /* its completions, still to come, tell nobody; no job runs any more */
         part_forget(cutter);
     }
     size_t cursor = 0;
-    for (struct cut_request *each; (each = map_u64_next(&cutter->requests, &cursor, NULL)) != NULL;) {
+    for (struct cut_request *each;
+         (each = map_u64_next(&cutter->requests, &cursor, NULL)) != NULL;) {
         tr_error error = {0};
         error_set(&error, TR_ECLOSED, NULL, "node %s is stopping", node->name);
         each->done(each->context, TR_ECLOSED, NULL, &error);

@@ -48,33 +48,43 @@ void deadletters_free(struct deadletters *letters) {
     mem_free(letters);
 }
 
-static struct deadletter keep(struct deadletters *letters, const tr_message *dropped, enum deadletter_reason reason,
-                               uint64_t wall_ns) {
+static struct deadletter keep(struct deadletters *letters, const tr_message *dropped,
+                              enum deadletter_reason reason, uint64_t wall_ns) {
     letters->counts[reason]++;
     struct deadletter *kept = &letters->ring[letters->last % DEADLETTERS_KEPT];
-    *kept = (struct deadletter){.number = ++letters->last, .reason = reason, .from = dropped->from,
-                                .to = dropped->to, .trace = dropped->trace, .wall_ns = wall_ns};
+    *kept = (struct deadletter){.number = ++letters->last,
+                                .reason = reason,
+                                .from = dropped->from,
+                                .to = dropped->to,
+                                .trace = dropped->trace,
+                                .wall_ns = wall_ns};
     snprintf(kept->record, sizeof kept->record, "%s",
-             dropped->type != NULL ? dropped->type->name : dropped->kind == MESSAGE_STOP ? "stop" : "");
+             dropped->type != NULL           ? dropped->type->name
+             : dropped->kind == MESSAGE_STOP ? "stop"
+                                             : "");
     return *kept;
 }
 
 static void log_letter(struct runtime *runtime, const struct deadletter *letter) {
-    if (letter->reason == DEADLETTER_CLOSING || !log_enabled(runtime->environment->logger, TR_WARN)) return;
+    if (letter->reason == DEADLETTER_CLOSING || !log_enabled(runtime->environment->logger, TR_WARN))
+        return;
     char from[TR_PID_TEXT_MAX], to[TR_PID_TEXT_MAX], trace[33];
     runtime->router->pid_text(runtime->router_context, letter->from, from, sizeof from);
     runtime->router->pid_text(runtime->router_context, letter->to, to, sizeof to);
     hex_encode(letter->trace.id, sizeof letter->trace.id, trace);
     log_context context = {.trace = trace, .component = "deadletter"};
-    log_write_limited(runtime->environment->logger, &runtime->deadletters->limiter, runtime_now_ns(runtime), TR_WARN,
-                      &context, "dead letter: %s from %s to %s: %s", letter->record, from, to,
+    log_write_limited(runtime->environment->logger, &runtime->deadletters->limiter,
+                      runtime_now_ns(runtime), TR_WARN, &context,
+                      "dead letter: %s from %s to %s: %s", letter->record, from, to,
                       deadletter_text(letter->reason));
 }
 
-void deadletter_answer(struct producer *producer, tr_actor *context, const tr_message *request, tr_status status) {
+void deadletter_answer(struct producer *producer, tr_actor *context, const tr_message *request,
+                       tr_status status) {
     struct runtime *runtime = producer->runtime;
     struct tr_ask_failed failed = {.status = status, .target = request->to};
-    if (request->type != NULL) snprintf(failed.record, sizeof failed.record, "%s", request->type->name);
+    if (request->type != NULL)
+        snprintf(failed.record, sizeof failed.record, "%s", request->type->name);
     tr_message *answer;
     if (message_of(runtime->ask_failed, &failed, UINT32_MAX, &answer) != TR_OK) return;
     answer->flags = MESSAGE_REPLY;
@@ -84,16 +94,19 @@ void deadletter_answer(struct producer *producer, tr_actor *context, const tr_me
     post_system(producer, context, &answer);
 }
 
-void deadletter_drop(struct producer *producer, tr_actor *context, tr_message **dropped, enum deadletter_reason reason) {
+void deadletter_drop(struct producer *producer, tr_actor *context, tr_message **dropped,
+                     enum deadletter_reason reason) {
     struct runtime *runtime = producer->runtime;
     tr_message *item = *dropped;
     *dropped = NULL;
     bool handled = reason == DEADLETTER_UNHANDLED || reason == DEADLETTER_MISMATCH;
-    if ((item->kind == MESSAGE_TIMER || item->kind == MESSAGE_ASK_TIMEOUT) && !handled) { /* ended with its actor */
+    if ((item->kind == MESSAGE_TIMER || item->kind == MESSAGE_ASK_TIMEOUT) &&
+        !handled) { /* ended with its actor */
         message_free(item);
         return;
     }
-    /* In an actor's turn its colour decides on which side of a cut the message died; elsewhere the node's E does. */
+    /* In an actor's turn its colour decides on which side of a cut the message died; elsewhere the
+     * node's E does. */
     uint64_t colour = context != NULL ? actor_colour(context) : runtime_epoch(runtime);
     recording_dead_letter(producer, item, colour, deadletter_text(reason));
     runtime_observe_message(runtime, OBSERVE_DEAD_LETTER, item, colour, deadletter_text(reason));
@@ -103,11 +116,13 @@ void deadletter_drop(struct producer *producer, tr_actor *context, tr_message **
     struct deadletter kept = keep(letters, item, reason, wall_ns);
     pthread_mutex_unlock(&letters->mutex);
     log_letter(runtime, &kept);
-    if ((item->flags & MESSAGE_ASK) != 0) deadletter_answer(producer, context, item, REASONS[reason].status);
+    if ((item->flags & MESSAGE_ASK) != 0)
+        deadletter_answer(producer, context, item, REASONS[reason].status);
     message_free(item);
 }
 
-size_t deadletters_list(struct deadletters *letters, uint64_t after, struct deadletter *out, size_t max) {
+size_t deadletters_list(struct deadletters *letters, uint64_t after, struct deadletter *out,
+                        size_t max) {
     pthread_mutex_lock(&letters->mutex);
     uint64_t oldest = letters->last > DEADLETTERS_KEPT ? letters->last - DEADLETTERS_KEPT : 0;
     if (after < oldest) after = oldest;

@@ -71,7 +71,8 @@ void directory_free(struct directory *directory) {
     if (directory == NULL) return;
     struct table *table = atomic_load(&directory->table);
     for (size_t i = 0; i <= table->mask; i++) {
-        for (struct entry *entry = atomic_load(&table->chains[i]); entry != NULL; entry = entry->next) {
+        for (struct entry *entry = atomic_load(&table->chains[i]); entry != NULL;
+             entry = entry->next) {
             struct version *newest = atomic_load(&entry->newest);
             mem_free(newest->older);
             mem_free(newest);
@@ -83,8 +84,10 @@ void directory_free(struct directory *directory) {
 
 static struct entry *find(const struct table *table, const char *name, uint64_t hash) {
     /* Acquire: the entry's bytes, published with a release. */
-    struct entry *entry = atomic_load_explicit(&table->chains[hash & table->mask], memory_order_acquire);
-    while (entry != NULL && (entry->hash != hash || strcmp(entry->name, name) != 0)) entry = entry->next;
+    struct entry *entry =
+        atomic_load_explicit(&table->chains[hash & table->mask], memory_order_acquire);
+    while (entry != NULL && (entry->hash != hash || strcmp(entry->name, name) != 0))
+        entry = entry->next;
     return entry;
 }
 
@@ -100,7 +103,8 @@ static void insert(struct table *table, const char *name, uint64_t hash, struct 
 }
 
 static bool is_gone(const struct version *version) {
-    return tr_pid_is_none(version->pid) && (version->older == NULL || tr_pid_is_none(version->older->pid));
+    return tr_pid_is_none(version->pid) &&
+           (version->older == NULL || tr_pid_is_none(version->older->pid));
 }
 
 /* A larger table without the names that resolve to nobody in any colour. */
@@ -114,13 +118,15 @@ static void grow(struct directory *directory, struct reclaim_reader *reader) {
     while (chains < 2 * live) chains *= 2;
     struct table *table = table_new(chains);
     for (size_t i = 0; i <= old->mask; i++) {
-        for (struct entry *entry = atomic_load(&old->chains[i]); entry != NULL; entry = entry->next) {
+        for (struct entry *entry = atomic_load(&old->chains[i]); entry != NULL;
+             entry = entry->next) {
             struct version *version = atomic_load(&entry->newest);
             if (!is_gone(version)) {
                 insert(table, entry->name, entry->hash, version);
                 continue;
             }
-            if (version->older != NULL) reclaim_retire(reader, &version->older->reclaim, version_release);
+            if (version->older != NULL)
+                reclaim_retire(reader, &version->older->reclaim, version_release);
             reclaim_retire(reader, &version->reclaim, version_release);
         }
     }
@@ -129,8 +135,8 @@ static void grow(struct directory *directory, struct reclaim_reader *reader) {
     reclaim_retire(reader, &old->reclaim, table_release);
 }
 
-void directory_put(struct directory *directory, struct reclaim_reader *reader, const char *name, tr_pid pid,
-                   uint64_t colour) {
+void directory_put(struct directory *directory, struct reclaim_reader *reader, const char *name,
+                   tr_pid pid, uint64_t colour) {
     struct table *table = atomic_load(&directory->table);
     if (directory->count > table->mask) {
         grow(directory, reader);
@@ -158,7 +164,8 @@ void directory_put(struct directory *directory, struct reclaim_reader *reader, c
     if (dropped != NULL) reclaim_retire(reader, &dropped->reclaim, version_release);
 }
 
-bool directory_find(const struct directory *directory, const char *name, uint64_t colour, tr_pid *pid_out) {
+bool directory_find(const struct directory *directory, const char *name, uint64_t colour,
+                    tr_pid *pid_out) {
     const struct table *table = atomic_load_explicit(&directory->table, memory_order_acquire);
     const struct entry *entry = find(table, name, hash_of(name));
     if (entry == NULL) return false;
@@ -168,4 +175,3 @@ bool directory_find(const struct directory *directory, const char *name, uint64_
     *pid_out = version->pid;
     return true;
 }
-

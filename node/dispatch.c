@@ -1,5 +1,5 @@
-/* dispatch.c - finds the handler for a message and runs it: records by type or by name, replies with their context,
- * timers and timeouts, and what becomes of messages nobody handles. */
+/* dispatch.c - finds the handler for a message and runs it: records by type or by name, replies
+ * with their context, timers and timeouts, and what becomes of messages nobody handles. */
 #include <stdio.h>
 
 #include "node/actor.h"
@@ -12,7 +12,8 @@
 #include "node/runtime.h"
 #include "node/services.h"
 
-void actor_log_list(tr_actor *actor, const tr_message *item, tr_log_level level, const char *format, va_list arguments) {
+void actor_log_list(tr_actor *actor, const tr_message *item, tr_log_level level, const char *format,
+                    va_list arguments) {
     struct runtime *runtime = actor->runtime;
     struct logger *logger = runtime->environment->logger;
     if (!log_enabled(logger, level)) return;
@@ -23,7 +24,8 @@ void actor_log_list(tr_actor *actor, const tr_message *item, tr_log_level level,
     log_write_list(logger, level, &context, format, arguments);
 }
 
-void actor_log(tr_actor *actor, const tr_message *item, tr_log_level level, const char *format, ...) {
+void actor_log(tr_actor *actor, const tr_message *item, tr_log_level level, const char *format,
+               ...) {
     va_list arguments;
     va_start(arguments, format);
     actor_log_list(actor, item, level, format, arguments);
@@ -47,7 +49,8 @@ static void observe_handled(tr_actor *actor, const struct observation *received)
 static void complete(struct worker *worker, tr_actor *actor, tr_message *item) {
     struct producer *producer = &worker->producer;
     if (item->origin != 0)
-        tally_count(&producer->tally, TALLY_RECEIVED, item->origin, item->origin_session, actor_colour(actor));
+        tally_count(&producer->tally, TALLY_RECEIVED, item->origin, item->origin_session,
+                    actor_colour(actor));
     counter_add(&producer->counters.handled);
     counter_add(&actor->processed);
     message_free(item);
@@ -59,14 +62,21 @@ void actor_watch_time(struct worker *worker, tr_actor *actor, const tr_message *
     uint64_t took_ns = now_ns - worker->looked_ns;
     worker->looked_ns = now_ns;
     if (took_ns < runtime->slow_handler_ns) return;
-    actor_log(actor, item, TR_WARN, "slow handler: %s took %" PRIu64 " ms for %s", actor->behavior->offered->name,
-              took_ns / 1000000, item == NULL ? "init" : item->type->name);
+    actor_log(actor, item, TR_WARN, "slow handler: %s took %" PRIu64 " ms for %s",
+              actor->behavior->offered->name, took_ns / 1000000,
+              item == NULL ? "init" : item->type->name);
 }
 
-static tr_status run_handler(struct worker *worker, tr_actor *actor, const struct behavior_entry *entry, tr_message *item) {
-    struct observation received = {
-        .kind = OBSERVE_RECEIVE, .actor = actor_pid(actor), .from = item->from, .to = item->to, .serial = item->serial,
-        .colour = item->colour, .epoch = actor_colour(actor), .record = item->type->name};
+static tr_status run_handler(struct worker *worker, tr_actor *actor,
+                             const struct behavior_entry *entry, tr_message *item) {
+    struct observation received = {.kind = OBSERVE_RECEIVE,
+                                   .actor = actor_pid(actor),
+                                   .from = item->from,
+                                   .to = item->to,
+                                   .serial = item->serial,
+                                   .colour = item->colour,
+                                   .epoch = actor_colour(actor),
+                                   .record = item->type->name};
     bool in_channel = message_in_channel(item);
     if (in_channel) runtime_observe(actor->runtime, &received);
     actor->current = item;
@@ -136,22 +146,27 @@ static tr_message *failure_of(tr_actor *actor, const struct pending_ask *ask, tr
 static void take_name(tr_actor *actor, const struct pending_ask *ask, const tr_message *item) {
     const struct tr_name_result *result = tr_body(item);
     const struct name_claim *claim = ask->context;
-    if (result->status == TR_OK && claim != NULL) actor_add_name(actor, claim->name.data, claim->name.bytes);
+    if (result->status == TR_OK && claim != NULL)
+        actor_add_name(actor, claim->name.data, claim->name.bytes);
 }
 
-/* Runs the handler for an ask's outcome; without one a failure is logged, and a success of the runtime's own is nothing. */
-static tr_status handle_outcome(struct worker *worker, tr_actor *actor, struct pending_ask *ask, tr_message *item) {
+/* Runs the handler for an ask's outcome; without one a failure is logged, and a success of the
+ * runtime's own is nothing. */
+static tr_status handle_outcome(struct worker *worker, tr_actor *actor, struct pending_ask *ask,
+                                tr_message *item) {
     struct runtime *runtime = actor->runtime;
-    if (ask->request == runtime->name_claim && item->type == runtime->name_result && !actor->behavior->system)
+    if (ask->request == runtime->name_claim && item->type == runtime->name_result &&
+        !actor->behavior->system)
         take_name(actor, ask, item);
     item->context = ask->context;
     bool handled = behavior_handles(actor->behavior, item->type->name);
-    bool own = item->type == runtime->ask_failed || item->type == runtime->spawned || item->type == runtime->name_result;
+    bool own = item->type == runtime->ask_failed || item->type == runtime->spawned ||
+               item->type == runtime->name_result;
     if (handled || !own) return handle(worker, actor, item);
     int32_t status = *(const int32_t *)tr_body(item); /* the first field of each of the three */
     if (status != TR_OK)
-        actor_log(actor, item, TR_WARN, "%s: %s, and there is no handler for %s", ask->request->name,
-                  tr_status_text((tr_status)status), item->type->name);
+        actor_log(actor, item, TR_WARN, "%s: %s, and there is no handler for %s",
+                  ask->request->name, tr_status_text((tr_status)status), item->type->name);
     complete(worker, actor, item);
     return TR_OK;
 }
@@ -199,7 +214,8 @@ static tr_status handle_timeout(struct worker *worker, tr_actor *actor, tr_messa
 }
 
 static tr_status handle_timer(struct worker *worker, tr_actor *actor, tr_message *item) {
-    struct timer *timer = actor->extra == NULL ? NULL : map_u64_remove(&actor->extra->timers, item->reference);
+    struct timer *timer =
+        actor->extra == NULL ? NULL : map_u64_remove(&actor->extra->timers, item->reference);
     if (timer == NULL) { /* cancelled after it fired */
         message_free(item);
         return TR_OK;
@@ -210,28 +226,35 @@ static tr_status handle_timer(struct worker *worker, tr_actor *actor, tr_message
 
 tr_status dispatch_message(struct worker *worker, tr_actor *actor, tr_message *item) {
     switch (item->kind) {
-    case MESSAGE_ASK_TIMEOUT: return handle_timeout(worker, actor, item);
-    case MESSAGE_TIMER: return handle_timer(worker, actor, item);
-    case MESSAGE_STOP: {
-        runtime_observe_message(actor->runtime, OBSERVE_RECEIVE, item, actor_colour(actor), NULL);
-        runtime_observe_message(actor->runtime, OBSERVE_HANDLED, item, actor_colour(actor), NULL);
-        if (actor->behavior->system) { /* nobody but the node ends its own services */
-            if ((item->flags & MESSAGE_ASK) != 0) deadletter_answer(&worker->producer, actor, item, TR_EREFUSED);
-        } else if ((item->flags & MESSAGE_ASK) != 0) {
-            tr_message *kept = item;
-            actor_extra(actor)->stop_for = kept;
-            item = message_new(0); /* received where that was: the link's counters must agree (I8) */
-            item->origin = kept->origin;
-            item->origin_session = kept->origin_session;
+        case MESSAGE_ASK_TIMEOUT:
+            return handle_timeout(worker, actor, item);
+        case MESSAGE_TIMER:
+            return handle_timer(worker, actor, item);
+        case MESSAGE_STOP: {
+            runtime_observe_message(actor->runtime, OBSERVE_RECEIVE, item, actor_colour(actor),
+                                    NULL);
+            runtime_observe_message(actor->runtime, OBSERVE_HANDLED, item, actor_colour(actor),
+                                    NULL);
+            if (actor->behavior->system) { /* nobody but the node ends its own services */
+                if ((item->flags & MESSAGE_ASK) != 0)
+                    deadletter_answer(&worker->producer, actor, item, TR_EREFUSED);
+            } else if ((item->flags & MESSAGE_ASK) != 0) {
+                tr_message *kept = item;
+                actor_extra(actor)->stop_for = kept;
+                item = message_new(
+                    0); /* received where that was: the link's counters must agree (I8) */
+                item->origin = kept->origin;
+                item->origin_session = kept->origin_session;
+            }
+            complete(worker, actor, item);
+            return TR_OK;
         }
-        complete(worker, actor, item);
-        return TR_OK;
-    }
-    case MESSAGE_INSPECT:
-        inspect_answer(actor, item);
-        message_free(item);
-        return TR_OK;
-    default: return (item->flags & MESSAGE_REPLY) != 0 ? handle_reply(worker, actor, item)
-                                                       : handle(worker, actor, item);
+        case MESSAGE_INSPECT:
+            inspect_answer(actor, item);
+            message_free(item);
+            return TR_OK;
+        default:
+            return (item->flags & MESSAGE_REPLY) != 0 ? handle_reply(worker, actor, item)
+                                                      : handle(worker, actor, item);
     }
 }

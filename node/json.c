@@ -17,13 +17,13 @@ record_pids json_pids(struct runtime *runtime) {
     return (record_pids){.context = runtime, .format = format_pid, .parse = parse_pid};
 }
 
-tr_status json_record_body(struct runtime *runtime, const record_type *type, const char *text, size_t bytes,
-                           void **body_out, tr_error *error) {
+tr_status json_record_body(struct runtime *runtime, const record_type *type, const char *text,
+                           size_t bytes, void **body_out, tr_error *error) {
     json_error_t where;
     json_t *json = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &where);
     if (json == NULL)
-        return error_set(error, TR_EDATA, NULL, "JSON for %s, line %d, column %d: %s", type->name, where.line,
-                         where.column, where.text);
+        return error_set(error, TR_EDATA, NULL, "JSON for %s, line %d, column %d: %s", type->name,
+                         where.line, where.column, where.text);
     record_pids pids = json_pids(runtime);
     tr_status status = record_from_json(type, json, &pids, NULL, body_out, error);
     json_decref(json);

@@ -12,8 +12,10 @@ static uint32_t append_reversed(tr_message *newest, struct message_list *list) {
         count++;
     }
     if (chain == NULL) return 0;
-    if (list->last == NULL) list->first = chain;
-    else list->last->next = chain;
+    if (list->last == NULL)
+        list->first = chain;
+    else
+        list->last->next = chain;
     list->last = last;
     return count;
 }
@@ -24,7 +26,8 @@ uint32_t mailbox_take(struct mailbox *box, struct message_list *list) {
     uint64_t word = atomic_exchange_explicit(&box->word, 0, memory_order_acquire);
     uint32_t count = append_reversed(mailbox_address(word), list);
     /* Relaxed: only the owner writes it; senders read it as a hint. */
-    atomic_store_explicit(&box->taken, atomic_load_explicit(&box->taken, memory_order_relaxed) + count,
+    atomic_store_explicit(&box->taken,
+                          atomic_load_explicit(&box->taken, memory_order_relaxed) + count,
                           memory_order_relaxed);
     return count;
 }

@@ -1,5 +1,6 @@
 /*
- * mailbox.h - the queue of one actor: many senders push without a lock, the actor's owner takes all.
+ * mailbox.h - the queue of one actor: many senders push without a lock, the actor's owner takes
+ * all.
  *
  * One 64-bit word holds the newest message's address (upper 44 bits) and how many wait (lower 20),
  * so the very exchange that files a message also tells its sender how full the mailbox is and
@@ -56,10 +57,10 @@ static inline uint32_t mailbox_count(const struct mailbox *box) {
            atomic_load_explicit(&box->taken, memory_order_relaxed);
 }
 
-/* Files `*pushed` and sets it to NULL unless refused. `hard` is the most that may wait, UINT32_MAX for
- * no bound; `*count_out` gets how many wait now. */
-static inline enum mailbox_push_result mailbox_push(struct mailbox *box, tr_message **pushed, uint32_t hard,
-                                                    uint32_t *count_out) {
+/* Files `*pushed` and sets it to NULL unless refused. `hard` is the most that may wait, UINT32_MAX
+ * for no bound; `*count_out` gets how many wait now. */
+static inline enum mailbox_push_result mailbox_push(struct mailbox *box, tr_message **pushed,
+                                                    uint32_t hard, uint32_t *count_out) {
     tr_message *item = *pushed;
     uint32_t taken = atomic_load_explicit(&box->taken, memory_order_relaxed);
     uint64_t old = atomic_load_explicit(&box->word, memory_order_relaxed);
@@ -72,8 +73,8 @@ static inline enum mailbox_push_result mailbox_push(struct mailbox *box, tr_mess
         if (count < MAILBOX_COUNT_MAX) count++;
         item->next = old == MAILBOX_IDLE ? NULL : mailbox_address(old);
         new = ((uint64_t)(uintptr_t)item << 16) | count;
-        /* Release: whoever takes the chain sees the message's bytes. Sequential consistency: an owner
-         * that goes idle and a sender that pushes must not miss each other (mailbox_rest). */
+        /* Release: whoever takes the chain sees the message's bytes. Sequential consistency: an
+         * owner that goes idle and a sender that pushes must not miss each other (mailbox_rest). */
     } while (!atomic_compare_exchange_weak_explicit(&box->word, &old, new, memory_order_seq_cst,
                                                     memory_order_relaxed));
     *pushed = NULL;
@@ -81,20 +82,20 @@ static inline enum mailbox_push_result mailbox_push(struct mailbox *box, tr_mess
     return old == MAILBOX_IDLE ? MAILBOX_WOKE : MAILBOX_PUSHED;
 }
 
-/* Makes an idle actor scheduled; true when the caller must now put it on a run queue. Set what the actor
- * shall find (a signal, a lower mute count) before. */
+/* Makes an idle actor scheduled; true when the caller must now put it on a run queue. Set what the
+ * actor shall find (a signal, a lower mute count) before. */
 static inline bool mailbox_wake(struct mailbox *box) {
     uint64_t idle = MAILBOX_IDLE;
     return atomic_compare_exchange_strong_explicit(&box->word, &idle, 0, memory_order_seq_cst,
                                                    memory_order_seq_cst);
 }
 
-/* Owner: becomes idle if nothing waits in the word. True: the actor is no longer the caller's. The caller
- * then looks once more for signals and takes it back with mailbox_wake if there are any. */
+/* Owner: becomes idle if nothing waits in the word. True: the actor is no longer the caller's. The
+ * caller then looks once more for signals and takes it back with mailbox_wake if there are any. */
 static inline bool mailbox_rest(struct mailbox *box) {
     uint64_t empty = 0;
-    return atomic_compare_exchange_strong_explicit(&box->word, &empty, MAILBOX_IDLE, memory_order_seq_cst,
-                                                   memory_order_seq_cst);
+    return atomic_compare_exchange_strong_explicit(&box->word, &empty, MAILBOX_IDLE,
+                                                   memory_order_seq_cst, memory_order_seq_cst);
 }
 
 /* True once the actor has ended. Sequentially consistent: see actor_end and pressure.c. */
@@ -114,8 +115,10 @@ struct message_list {
 
 static inline void message_list_push(struct message_list *list, tr_message *item) {
     item->next = NULL;
-    if (list->last == NULL) list->first = item;
-    else list->last->next = item;
+    if (list->last == NULL)
+        list->first = item;
+    else
+        list->last->next = item;
     list->last = item;
 }
 
@@ -128,7 +131,8 @@ static inline tr_message *message_list_pop(struct message_list *list) {
     return item;
 }
 
-/* Owner: appends all that was pushed to `list`, oldest first, and returns how many; the actor stays scheduled. */
+/* Owner: appends all that was pushed to `list`, oldest first, and returns how many; the actor stays
+ * scheduled. */
 uint32_t mailbox_take(struct mailbox *box, struct message_list *list);
 
 /* Owner: no push succeeds any more; what waited is appended to `list`. */

@@ -12,7 +12,8 @@ tr_message *message_new(size_t body_bytes) {
     return made;
 }
 
-tr_status message_of(const record_type *type, const void *body, uint32_t bytes_max, tr_message **message_out) {
+tr_status message_of(const record_type *type, const void *body, uint32_t bytes_max,
+                     tr_message **message_out) {
     record_size size = {0, 0};
     if (type != NULL && record_measure(type, body, &size) != TR_OK) return TR_EDATA;
     if (size.block_bytes > bytes_max) return TR_ETOOBIG;

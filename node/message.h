@@ -13,11 +13,11 @@
 #include "node/record.h"
 
 enum message_kind {
-    MESSAGE_USER,       /* a record for a handler: sent, asked, or replied */
-    MESSAGE_STOP,       /* end normally (I4) */
-    MESSAGE_TIMER,      /* a record from the actor's own timer; `reference` names it */
+    MESSAGE_USER,        /* a record for a handler: sent, asked, or replied */
+    MESSAGE_STOP,        /* end normally (I4) */
+    MESSAGE_TIMER,       /* a record from the actor's own timer; `reference` names it */
     MESSAGE_ASK_TIMEOUT, /* the timer of ask `reference` */
-    MESSAGE_INSPECT      /* tell the control side how you are: of this node only, no channel message */
+    MESSAGE_INSPECT /* tell the control side how you are: of this node only, no channel message */
 };
 
 enum message_flags {
@@ -47,17 +47,20 @@ struct tr_message {
 /* Returns a message with room for a body of `body_bytes`, every header field zero but that. */
 tr_message *message_new(size_t body_bytes);
 
-/* Makes a message whose body is a flattened copy of `*body`; `type` may be NULL (no body). Errors: TR_EDATA a text or
- * list without data, TR_ETOOBIG the block would pass `bytes_max`. */
-tr_status message_of(const record_type *type, const void *body, uint32_t bytes_max, tr_message **message_out);
+/* Makes a message whose body is a flattened copy of `*body`; `type` may be NULL (no body). Errors:
+ * TR_EDATA a text or list without data, TR_ETOOBIG the block would pass `bytes_max`. */
+tr_status message_of(const record_type *type, const void *body, uint32_t bytes_max,
+                     tr_message **message_out);
 
-/* Returns the same message with its body converted to `type`, as record_convert_measure measured it. */
+/* Returns the same message with its body converted to `type`, as record_convert_measure measured
+ * it. */
 tr_message *message_converted(const tr_message *item, const record_type *type, size_t body_bytes);
 
 void message_free(tr_message *message);
 
 static inline bool message_is_exempt(const tr_message *message) {
-    return (message->flags & (MESSAGE_EXEMPT | MESSAGE_REPLY)) != 0 || message->kind != MESSAGE_USER;
+    return (message->flags & (MESSAGE_EXEMPT | MESSAGE_REPLY)) != 0 ||
+           message->kind != MESSAGE_USER;
 }
 
 /* Timers are no channel messages (DESIGN.md section 6): they are recorded with their actor. */

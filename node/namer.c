@@ -12,16 +12,17 @@ struct name_tick {
     char unused;
 };
 TR_RECORD(name_tick);
-TR_RECORD(name_member, TR_FIELD(name_member, name), TR_FIELD(name_member, incarnation), TR_FIELD(name_member, session));
+TR_RECORD(name_member, TR_FIELD(name_member, name), TR_FIELD(name_member, incarnation),
+          TR_FIELD(name_member, session));
 TR_RECORD_DEFINE(name_members, TR_FIELD_LIST_RECORD(name_members, members, name_member));
 TR_RECORD_DEFINE(name_release, TR_FIELD(name_release, pid));
 
 struct namer {
     struct names *names;
-    tr_actor *self;       /* while a handler runs */
-    map_u64 requests;  /* tr_request by number */
+    tr_actor *self;   /* while a handler runs */
+    map_u64 requests; /* tr_request by number */
     uint64_t last_request;
-    uint64_t tick_ns;  /* when the pending tick is due; UINT64_MAX: none */
+    uint64_t tick_ns; /* when the pending tick is due; UINT64_MAX: none */
 };
 
 /* ---- what the machine wants ------------------------------------------------------------------ */
@@ -30,11 +31,13 @@ static void send_packet(void *context, const char *node, const uint8_t *bytes, s
     struct namer *namer = context;
     struct runtime *runtime = namer->self->runtime;
     uint64_t space;
-    if (!runtime->router->space_of(runtime->router_context, node, &space)) return; /* gone: its names go too */
+    if (!runtime->router->space_of(runtime->router_context, node, &space))
+        return; /* gone: its names go too */
     struct name_packet packet = {{bytes, (uint32_t)byte_count}};
     const record_type *type;
     if (record_table_intern(runtime->records, &name_packet_record, &type, NULL) != TR_OK) return;
-    actor_send(namer->self, (tr_pid){space, SERVICE_NAMER, 1}, MESSAGE_EXEMPT, 0, type, &packet, NULL, NULL);
+    actor_send(namer->self, (tr_pid){space, SERVICE_NAMER, 1}, MESSAGE_EXEMPT, 0, type, &packet,
+               NULL, NULL);
 }
 
 static void claimed(void *context, uint64_t number, tr_status status, tr_pid holder) {
@@ -48,7 +51,8 @@ static void claimed(void *context, uint64_t number, tr_status status, tr_pid hol
 
 static void publish(struct namer *namer, const char *name, tr_pid pid) {
     tr_actor *self = namer->self;
-    directory_put(self->runtime->directory, &self->worker->producer.reader, name, pid, actor_colour(self));
+    directory_put(self->runtime->directory, &self->worker->producer.reader, name, pid,
+                  actor_colour(self));
 }
 
 static void put(void *context, const struct names_entry *entry) {
@@ -64,7 +68,8 @@ static void lost(void *context, const char *name, tr_pid pid, tr_pid winner) {
     struct namer *namer = context;
     struct tr_name_result result = {
         .status = TR_EABORTED, .pid = winner, .name = {name, (uint32_t)strlen(name)}};
-    actor_send(namer->self, pid, MESSAGE_EXEMPT, 0, namer->self->runtime->name_result, &result, NULL, NULL);
+    actor_send(namer->self, pid, MESSAGE_EXEMPT, 0, namer->self->runtime->name_result, &result,
+               NULL, NULL);
     actor_log(namer->self, NULL, TR_WARN, "name %s is lost to an older claim", name);
 }
 
@@ -76,7 +81,8 @@ static struct namer *namer_of(tr_actor *self) {
     return namer;
 }
 
-/* True when the runtime of this node sent it, or the namer itself: nobody else changes members or frees names. */
+/* True when the runtime of this node sent it, or the namer itself: nobody else changes members or
+ * frees names. */
 static bool is_own(const tr_actor *self, const tr_message *message) {
     tr_pid from = tr_sender(message);
     return from.space == self->runtime->space && (from.slot == 0 || from.slot == SERVICE_NAMER);
@@ -102,7 +108,8 @@ static tr_status on_tick(tr_actor *self, void *state, const tr_message *message)
 
 static tr_status on_claim(tr_actor *self, void *state, const tr_message *message) {
     (void)state;
-    if (tr_sender(message).space != self->runtime->space || tr_request_of(message).id == 0) return TR_OK;
+    if (tr_sender(message).space != self->runtime->space || tr_request_of(message).id == 0)
+        return TR_OK;
     struct namer *namer = namer_of(self);
     const struct name_claim *claim = tr_body(message);
     char *name = mem_alloc(claim->name.bytes + 1);
@@ -112,7 +119,8 @@ static tr_status on_claim(tr_actor *self, void *state, const tr_message *message
     *request = tr_request_of(message);
     uint64_t number = ++namer->last_request;
     map_u64_put(&namer->requests, number, request);
-    tr_status status = names_claim(namer->names, name, claim->pid, number, runtime_now_ns(self->runtime));
+    tr_status status =
+        names_claim(namer->names, name, claim->pid, number, runtime_now_ns(self->runtime));
     if (status != TR_OK) claimed(namer, number, status, (tr_pid){0, 0, 0});
     mem_free(name);
     return tick(self, namer);
@@ -141,7 +149,8 @@ static tr_status on_members(tr_actor *self, void *state, const tr_message *messa
     struct member_life *lives = mem_zalloc(list->members.count + 1, sizeof *lives);
     char(*names)[MEMBER_NAME_BYTES] = mem_zalloc(list->members.count + 1, sizeof *names);
     for (uint32_t i = 0; i < list->members.count; i++) {
-        size_t bytes = items[i].name.bytes < MEMBER_NAME_BYTES ? items[i].name.bytes : MEMBER_NAME_BYTES - 1;
+        size_t bytes =
+            items[i].name.bytes < MEMBER_NAME_BYTES ? items[i].name.bytes : MEMBER_NAME_BYTES - 1;
         memcpy(names[i], items[i].name.data, bytes);
         lives[i] = (struct member_life){names[i], items[i].incarnation, items[i].session};
     }
@@ -165,8 +174,13 @@ static tr_status init(tr_actor *self, void *state) {
     struct namer *namer = mem_zalloc(1, sizeof *namer);
     namer->tick_ns = UINT64_MAX;
     namer->self = self;
-    struct names_options options = {.node = self->runtime->node_name, .incarnation = self->runtime->incarnation};
-    struct names_ops ops = {.context = namer, .send = send_packet, .claimed = claimed, .put = put, .dropped = dropped,
+    struct names_options options = {.node = self->runtime->node_name,
+                                    .incarnation = self->runtime->incarnation};
+    struct names_ops ops = {.context = namer,
+                            .send = send_packet,
+                            .claimed = claimed,
+                            .put = put,
+                            .dropped = dropped,
                             .lost = lost};
     namer->names = names_new(&options, &ops);
     self->runtime->namer_state = namer;
@@ -176,7 +190,8 @@ static tr_status init(tr_actor *self, void *state) {
 void namer_free(struct namer *namer) {
     if (namer == NULL) return;
     size_t cursor = 0;
-    for (tr_request *request; (request = map_u64_next(&namer->requests, &cursor, NULL)) != NULL;) mem_free(request);
+    for (tr_request *request; (request = map_u64_next(&namer->requests, &cursor, NULL)) != NULL;)
+        mem_free(request);
     map_u64_fini(&namer->requests);
     names_free(namer->names);
     mem_free(namer);
@@ -193,7 +208,8 @@ const tr_behavior namer_behavior = {
 
 /* ---- what others tell it --------------------------------------------------------------------- */
 
-static void tell(struct producer *producer, tr_actor *context, const tr_record *record, const void *body) {
+static void tell(struct producer *producer, tr_actor *context, const tr_record *record,
+                 const void *body) {
     struct runtime *runtime = producer->runtime;
     const record_type *type;
     tr_message *item;
@@ -204,12 +220,13 @@ static void tell(struct producer *producer, tr_actor *context, const tr_record *
     post_system(producer, context, &item);
 }
 
-void services_members(struct runtime *runtime, struct producer *producer, const struct member_life *lives,
-                      size_t count) {
+void services_members(struct runtime *runtime, struct producer *producer,
+                      const struct member_life *lives, size_t count) {
     (void)runtime;
     struct name_member *items = mem_zalloc(count + 1, sizeof *items);
     for (size_t i = 0; i < count; i++)
-        items[i] = (struct name_member){{lives[i].name, (uint32_t)strlen(lives[i].name)}, lives[i].incarnation,
+        items[i] = (struct name_member){{lives[i].name, (uint32_t)strlen(lives[i].name)},
+                                        lives[i].incarnation,
                                         lives[i].session};
     struct name_members list = {{items, (uint32_t)count}};
     tell(producer, NULL, &name_members_record, &list);

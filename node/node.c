@@ -39,8 +39,8 @@ void node_wake(tr_node *node) {
 void node_submit(tr_node *node, struct command *command) {
     command->next = atomic_load_explicit(&node->commands, memory_order_relaxed);
     /* Release: the core sees the command's bytes. */
-    while (!atomic_compare_exchange_weak_explicit(&node->commands, &command->next, command, memory_order_release,
-                                                  memory_order_relaxed)) {
+    while (!atomic_compare_exchange_weak_explicit(&node->commands, &command->next, command,
+                                                  memory_order_release, memory_order_relaxed)) {
     }
     node_wake(node);
 }
@@ -75,7 +75,8 @@ static void read_life(tr_node *node, uint64_t *incarnation_out, uint32_t *lives_
     buffer_init(&content);
     char *path = storage_join(node->dir, "life");
     if (storage_read_file(&node->world.files, path, 256, &content, NULL) == TR_OK)
-        sscanf(buffer_text(&content), "incarnation %" SCNu64 "\nlives %" SCNu32, incarnation_out, lives_out);
+        sscanf(buffer_text(&content), "incarnation %" SCNu64 "\nlives %" SCNu32, incarnation_out,
+               lives_out);
     mem_free(path);
     buffer_fini(&content);
 }
@@ -83,7 +84,8 @@ static void read_life(tr_node *node, uint64_t *incarnation_out, uint32_t *lives_
 enum { LIFE_BYTES = 96 };
 
 static size_t life_text(const tr_node *node, uint32_t lives, char text[LIFE_BYTES]) {
-    return (size_t)snprintf(text, LIFE_BYTES, "incarnation %" PRIu64 "\nlives %" PRIu32 "\n", node->incarnation, lives);
+    return (size_t)snprintf(text, LIFE_BYTES, "incarnation %" PRIu64 "\nlives %" PRIu32 "\n",
+                            node->incarnation, lives);
 }
 
 /* A new life: a larger incarnation than any before, remembered before anybody hears of it. */
@@ -102,7 +104,8 @@ static tr_status begin_life(tr_node *node, tr_error *error) {
 
 /* ---- assembly -------------------------------------------------------------------------------- */
 
-/* The core holds no pointer of the actors' while it waits in the driver, whose events bring it back. */
+/* The core holds no pointer of the actors' while it waits in the driver, whose events bring it
+ * back. */
 static void core_online(tr_node *node) {
     struct reclaim_reader *reader = &node->producer.reader;
     if (atomic_load_explicit(&reader->epoch, memory_order_relaxed) == 0) reclaim_online(reader);
@@ -116,7 +119,8 @@ static void on_frame(void *context, const char *user, const uint8_t *bytes, size
 static void on_ready(void *context, uint32_t peer) {
     tr_node *node = context;
     core_online(node);
-    struct link *link = peer >= 1 && peer <= node->peer_count ? node->peer_list[peer - 1]->link : NULL;
+    struct link *link =
+        peer >= 1 && peer <= node->peer_count ? node->peer_list[peer - 1]->link : NULL;
     if (link != NULL) link_connected(link, environment_now_ns(node->world.environment));
 }
 
@@ -137,29 +141,38 @@ static char *below(const char *text, const char *dir, const char *name) {
 
 static tr_status check_options(const tr_node_options *options, tr_error *error) {
     if (options->dir == NULL || options->dir[0] == '\0')
-        return error_set(error, TR_ECONFIG, "set .dir to a folder of the node's own", "the node has no folder");
+        return error_set(error, TR_ECONFIG, "set .dir to a folder of the node's own",
+                         "the node has no folder");
     const char *name = options->name != NULL ? options->name : "n1";
     if (!member_name_valid(name))
-        return error_set(error, TR_ECONFIG, "1 to 63 of A-Z a-z 0-9 _ and -", "\"%s\" is no node name", name);
+        return error_set(error, TR_ECONFIG, "1 to 63 of A-Z a-z 0-9 _ and -",
+                         "\"%s\" is no node name", name);
     const char *cluster = options->cluster != NULL ? options->cluster : "troupe";
     if (!member_name_valid(cluster))
-        return error_set(error, TR_ECONFIG, "1 to 63 of A-Z a-z 0-9 _ and -", "\"%s\" is no cluster name", cluster);
-    if (options->message_bytes_max != 0 && (options->message_bytes_max < 4096 || options->message_bytes_max > 64u << 20))
+        return error_set(error, TR_ECONFIG, "1 to 63 of A-Z a-z 0-9 _ and -",
+                         "\"%s\" is no cluster name", cluster);
+    if (options->message_bytes_max != 0 &&
+        (options->message_bytes_max < 4096 || options->message_bytes_max > 64u << 20))
         return error_set(error, TR_ECONFIG, "4096 to 67108864 bytes", "a message limit of %u bytes",
                          options->message_bytes_max);
     if (options->security != TR_SECURITY_CURVE && options->security != TR_SECURITY_NONE)
-        return error_set(error, TR_ECONFIG, NULL, "there is no security %d", (int)options->security);
+        return error_set(error, TR_ECONFIG, NULL, "there is no security %d",
+                         (int)options->security);
     if ((options->flags & ~(uint32_t)TR_NODE_LOG_DEBUG) != 0)
-        return error_set(error, TR_ECONFIG, NULL, "there are no node flags 0x%x", (unsigned)options->flags);
+        return error_set(error, TR_ECONFIG, NULL, "there are no node flags 0x%x",
+                         (unsigned)options->flags);
     uint64_t suspect_ms = options->suspect_after_ms != 0 ? options->suspect_after_ms : 3000;
     uint64_t down_ms = options->down_after_ms != 0 ? options->down_after_ms : 10000;
     if (suspect_ms >= down_ms)
         return error_set(error, TR_ECONFIG, "a member is suspected first",
-                         "suspect_after_ms %" PRIu64 " is not below down_after_ms %" PRIu64, suspect_ms, down_ms);
+                         "suspect_after_ms %" PRIu64 " is not below down_after_ms %" PRIu64,
+                         suspect_ms, down_ms);
     if (options->advertise != NULL && strlen(options->advertise) >= 256)
-        return error_set(error, TR_ECONFIG, NULL, "the advertised endpoint is longer than 255 bytes");
+        return error_set(error, TR_ECONFIG, NULL,
+                         "the advertised endpoint is longer than 255 bytes");
     if (options->workers > 1024)
-        return error_set(error, TR_ECONFIG, "one a core is the default", "%u workers are too many", options->workers);
+        return error_set(error, TR_ECONFIG, "one a core is the default", "%u workers are too many",
+                         options->workers);
     return TR_OK;
 }
 
@@ -171,7 +184,8 @@ static void copy_options(tr_node *node, const tr_node_options *options) {
     node->snapshot_dir = below(options->snapshot_dir, options->dir, "snapshots");
     node->log_path = options->log_path == NULL ? NULL : mem_strdup(options->log_path);
     node->security = options->security;
-    node->message_bytes_max = options->message_bytes_max == 0 ? MESSAGE_BYTES_MAX : options->message_bytes_max;
+    node->message_bytes_max =
+        options->message_bytes_max == 0 ? MESSAGE_BYTES_MAX : options->message_bytes_max;
 }
 
 static unsigned default_workers(void) {
@@ -187,12 +201,14 @@ static tr_status open_runtime(tr_node *node, const tr_node_options *options, tr_
         .workers = options->workers == 0 ? default_workers() : options->workers,
         .limits = {MAILBOX_HIGH / 2, MAILBOX_HIGH, 16 * MAILBOX_HIGH},
         .message_bytes_max = node->message_bytes_max,
-        .slow_handler_ns = (options->slow_handler_ms == 0 ? SLOW_HANDLER_MS : options->slow_handler_ms) * 1000000,
+        .slow_handler_ns =
+            (options->slow_handler_ms == 0 ? SLOW_HANDLER_MS : options->slow_handler_ms) * 1000000,
     };
     node->runtime = runtime_new(&runtime);
     producer_init(&node->producer, node->runtime, NULL);
     reclaim_online(&node->producer.reader);
-    tr_status status = services_limits(node->runtime, &options->mailbox, &node->runtime->limits, error);
+    tr_status status =
+        services_limits(node->runtime, &options->mailbox, &node->runtime->limits, error);
     return status == TR_OK ? services_offer(node->runtime, error) : status;
 }
 
@@ -201,7 +217,8 @@ static void storage_notice(void *context) {
 }
 
 static tr_status open_driver(tr_node *node, const tr_node_options *options, tr_error *error) {
-    struct driver_events events = {.context = node, .frame = on_frame, .control = on_control, .ready = on_ready};
+    struct driver_events events = {
+        .context = node, .frame = on_frame, .control = on_control, .ready = on_ready};
     tr_status status = node->world.open_driver(node->world.context, &events, &node->driver, error);
     if (status != TR_OK) return status;
     node->advertise = text_or(options->advertise, driver_endpoint(&node->driver));
@@ -212,10 +229,12 @@ static tr_status open_driver(tr_node *node, const tr_node_options *options, tr_e
 static tr_status open_parts(tr_node *node, const tr_node_options *options, tr_error *error) {
     tr_status status = begin_life(node, error);
     if (status == TR_OK && node->security == TR_SECURITY_CURVE)
-        status = keys_load_or_make(node->keys_dir, node->name, node->world.environment->random_bytes,
-                                   node->world.environment->context, &node->keys, error);
+        status =
+            keys_load_or_make(node->keys_dir, node->name, node->world.environment->random_bytes,
+                              node->world.environment->context, &node->keys, error);
     else if (status == TR_OK)
-        keys_make(&node->keys, node->world.environment->random_bytes, node->world.environment->context);
+        keys_make(&node->keys, node->world.environment->random_bytes,
+                  node->world.environment->context);
     if (status == TR_OK) status = open_runtime(node, options, error);
     if (status == TR_OK) status = open_driver(node, options, error);
     if (status != TR_OK) return status;
@@ -246,16 +265,16 @@ static void node_free(tr_node *node) {
     if (node->driver.ops != NULL) driver_close(&node->driver);
     routes_free(atomic_load(&node->routes));
     keys_wipe(&node->keys);
-    char *texts[] = {node->name, node->cluster, node->dir, node->keys_dir, node->snapshot_dir, node->log_path,
-                     node->advertise, node->advertise_control};
+    char *texts[] = {node->name,         node->cluster,  node->dir,       node->keys_dir,
+                     node->snapshot_dir, node->log_path, node->advertise, node->advertise_control};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) mem_free(texts[i]);
     pthread_cond_destroy(&node->changed);
     pthread_mutex_destroy(&node->mutex);
     mem_free(node);
 }
 
-tr_status node_new(const tr_node_options *options, const struct node_world *world, struct logger *logger,
-                   tr_node **node_out, tr_error *error) {
+tr_status node_new(const tr_node_options *options, const struct node_world *world,
+                   struct logger *logger, tr_node **node_out, tr_error *error) {
     tr_status status = check_options(options, error);
     if (status != TR_OK) return status;
     tr_node *node = mem_zalloc(1, sizeof *node);
@@ -283,7 +302,8 @@ void node_begin(tr_node *node) {
 
 void node_host(tr_node *node) {
     const struct member *self = members_self(node->members);
-    if (self->ordinal != node->lives) { /* the cluster remembers more lives of this node than its folder does */
+    if (self->ordinal !=
+        node->lives) { /* the cluster remembers more lives of this node than its folder does */
         char text[LIFE_BYTES];
         size_t length = life_text(node, self->ordinal + 1, text);
         storage_submit_replace(node->storage, node->dir, "life", text, length, NULL, NULL);
@@ -365,7 +385,8 @@ uint64_t node_step(tr_node *node) {
     storage_poll_completions(node->storage);
     peers_flush_dirty(node, now_ns);
     uint64_t due = step_shutdown(node, now_ns);
-    if (node->started && now_ns >= node->members_due_ns) node->members_due_ns = members_tick(node->members, now_ns);
+    if (node->started && now_ns >= node->members_due_ns)
+        node->members_due_ns = members_tick(node->members, now_ns);
     due = earliest(due, cutter_step(node, now_ns));
     due = earliest(due, control_step(node->control, now_ns));
     due = earliest(due, peers_pump(node, now_ns));
@@ -417,12 +438,14 @@ tr_status tr_node_wait_up(tr_node *node, uint64_t timeout_ms, tr_error *error) {
     tr_error refusal = node->refusal;
     pthread_mutex_unlock(&node->mutex);
     if (stage == NODE_UP) return TR_OK;
-    if (stage > NODE_UP) return error_set(error, TR_ECLOSED, NULL, "node %s is stopping", node->name);
+    if (stage > NODE_UP)
+        return error_set(error, TR_ECLOSED, NULL, "node %s is stopping", node->name);
     if (refusal.status != TR_OK) {
         if (error != NULL) *error = refusal;
         return refusal.status;
     }
-    return error_set(error, TR_ETIMEDOUT, "look into its log; are the seeds running and their keys known?",
+    return error_set(error, TR_ETIMEDOUT,
+                     "look into its log; are the seeds running and their keys known?",
                      "node %s has not joined within %" PRIu64 " ms", node->name, timeout_ms);
 }
 
@@ -436,7 +459,8 @@ tr_status tr_node_run(tr_node *node) {
 }
 
 void tr_node_stop(tr_node *node) {
-    atomic_store(&node->stop_wanted, true); /* lock-free, and the wake is an eventfd: fit for a signal handler */
+    atomic_store(&node->stop_wanted,
+                 true); /* lock-free, and the wake is an eventfd: fit for a signal handler */
     node_wake(node);
 }
 
@@ -451,7 +475,8 @@ static void end_actors(tr_node *node) {
     if (runtime->parking == NULL) return;
     for (uint32_t slot = 0; slot < slots_used(&runtime->slots); slot++) {
         struct slot_head *head = slots_at(&runtime->slots, slot);
-        if (head != NULL && head->kind == SLOT_ACTOR) actor_signal((tr_actor *)(void *)head, SIGNAL_KILL);
+        if (head != NULL && head->kind == SLOT_ACTOR)
+            actor_signal((tr_actor *)(void *)head, SIGNAL_KILL);
     }
     parking_drain(runtime);
     parking_stop(runtime);
@@ -485,27 +510,33 @@ const char *tr_node_control_endpoint(const tr_node *node) {
 
 tr_status tr_node_offer(tr_node *node, const tr_behavior *behavior, tr_error *error) {
     if (node->started)
-        return error_set(error, TR_EBUSY, "offer before tr_node_start", "node %s runs already", node->name);
+        return error_set(error, TR_EBUSY, "offer before tr_node_start", "node %s runs already",
+                         node->name);
     return behaviors_offer(&node->runtime->behaviors, behavior, false, error);
 }
 
 tr_status tr_node_load(tr_node *node, const char *path, tr_error *error) {
     if (access(path, F_OK) != 0)
-        return error_set(error, TR_ENOENT, "build it with `cc -shared -fPIC -Inode/include FILE.c -o FILE.so`",
+        return error_set(error, TR_ENOENT,
+                         "build it with `cc -shared -fPIC -Inode/include FILE.c -o FILE.so`",
                          "no such file: %s", path);
-    if (elf_is_cut(path)) return error_set(error, TR_EDATA, "build or copy it again", "cannot load %s: it is cut short", path);
+    if (elf_is_cut(path))
+        return error_set(error, TR_EDATA, "build or copy it again",
+                         "cannot load %s: it is cut short", path);
     char *absolute = realpath(path, NULL); /* a name without '/' would be sought elsewhere */
     void *handle = dlopen(absolute != NULL ? absolute : path, RTLD_NOW | RTLD_LOCAL);
     free(absolute);
     if (handle == NULL) {
         const char *why = dlerror();
-        return error_set(error, TR_EDATA, "is it a shared object, built for this machine?", "cannot load %s: %s", path,
-                         why == NULL ? "unknown reason" : why);
+        return error_set(error, TR_EDATA, "is it a shared object, built for this machine?",
+                         "cannot load %s: %s", path, why == NULL ? "unknown reason" : why);
     }
-    const tr_behavior *const *table = (const tr_behavior *const *)dlsym(handle, "tr_exported_behaviors");
+    const tr_behavior *const *table =
+        (const tr_behavior *const *)dlsym(handle, "tr_exported_behaviors");
     const uint32_t *abi = dlsym(handle, "tr_exported_abi");
     if (table == NULL || abi == NULL)
-        return error_set(error, TR_EDATA, "declare its behaviors with TR_EXPORT(...)", "%s exports no behaviors", path);
+        return error_set(error, TR_EDATA, "declare its behaviors with TR_EXPORT(...)",
+                         "%s exports no behaviors", path);
     if (*abi != TR_ABI)
         return error_set(error, TR_EDATA, "build it again with this version's troupe.h",
                          "%s was built for interface %u; this node has %d", path, *abi, TR_ABI);
@@ -537,13 +568,16 @@ struct snapshot_wait {
     tr_error error;
 };
 
-static void snapshot_over(void *context, tr_status status, const snapshot_result *result, const tr_error *error) {
+static void snapshot_over(void *context, tr_status status, const snapshot_result *result,
+                          const tr_error *error) {
     struct snapshot_wait *wait = context;
     tr_node *node = wait->node;
     pthread_mutex_lock(&node->mutex);
     wait->status = status;
-    if (status == TR_OK) snapshot_info(result, &wait->info);
-    else if (error != NULL) wait->error = *error;
+    if (status == TR_OK)
+        snapshot_info(result, &wait->info);
+    else if (error != NULL)
+        wait->error = *error;
     wait->over = true;
     pthread_cond_broadcast(&node->changed);
     pthread_mutex_unlock(&node->mutex);
@@ -554,13 +588,20 @@ static void snapshot_begin(tr_node *node, struct command *command) {
     cutter_request(node, wait->timeout_ms, snapshot_over, wait);
 }
 
-tr_status tr_snapshot(tr_node *node, uint64_t timeout_ms, tr_snapshot_info *info_out, tr_error *error) {
-    struct snapshot_wait wait = {.command = {.run = snapshot_begin}, .node = node, .timeout_ms = timeout_ms};
+tr_status tr_snapshot(tr_node *node, uint64_t timeout_ms, tr_snapshot_info *info_out,
+                      tr_error *error) {
+    struct snapshot_wait wait = {
+        .command = {.run = snapshot_begin}, .node = node, .timeout_ms = timeout_ms};
     pthread_mutex_lock(&node->mutex);
     bool running = node->threads_run && node->stage < NODE_LEAVING;
-    if (running) node_submit(node, &wait.command); /* under the lock: the core's last step comes after and finds it */
+    if (running)
+        node_submit(
+            node,
+            &wait.command); /* under the lock: the core's last step comes after and finds it */
     pthread_mutex_unlock(&node->mutex);
-    if (!running) return error_set(error, TR_ECLOSED, "start the node first", "node %s does not run", node->name);
+    if (!running)
+        return error_set(error, TR_ECLOSED, "start the node first", "node %s does not run",
+                         node->name);
     pthread_mutex_lock(&node->mutex);
     while (!wait.over) pthread_cond_wait(&node->changed, &node->mutex);
     pthread_mutex_unlock(&node->mutex);

@@ -1,5 +1,6 @@
 /*
- * node.h - one node: the runtime with its peers, members, snapshots and control, and its core thread.
+ * node.h - one node: the runtime with its peers, members, snapshots and control, and its core
+ * thread.
  *
  * The core is a step function (node_step): in production a thread alternates it with the driver's
  * wait, in the simulator the seed does. Everything here is the core thread's unless it says
@@ -33,15 +34,15 @@ struct node_world {
     const struct environment *environment; /* outlives the node */
     storage_files files;
     /* Opens the driver with these events; the node closes it. */
-    tr_status (*open_driver)(void *context, const struct driver_events *events, struct driver *driver_out,
-                             tr_error *error);
+    tr_status (*open_driver)(void *context, const struct driver_events *events,
+                             struct driver *driver_out, tr_error *error);
     void *context;
     bool threads; /* false: the simulator steps */
 };
 
 enum node_stage {
-    NODE_OPEN,     /* bound, not started */
-    NODE_JOINING,  /* seeks its cluster */
+    NODE_OPEN,    /* bound, not started */
+    NODE_JOINING, /* seeks its cluster */
     NODE_UP,
     NODE_DRAINING, /* actors are asked to end */
     NODE_LEAVING,  /* the others are told */
@@ -59,7 +60,8 @@ struct tr_node {
     uint64_t opened_ns;
     key_pair keys;
     struct node_world world;
-    struct environment *own_environment; /* of a node that tr_node_open made; NULL in the simulator */
+    struct environment
+        *own_environment; /* of a node that tr_node_open made; NULL in the simulator */
     struct logger *logger;
     bool owns_logger;
 
@@ -72,7 +74,7 @@ struct tr_node {
     struct cutter *cutter;
     struct control *control;
 
-    map_text peers; /* struct peer by name */
+    map_text peers;          /* struct peer by name */
     struct peer **peer_list; /* by origin - 1 */
     size_t peer_count;
     _Atomic(struct peer *) dirty; /* peers whose outbox has something new */
@@ -93,8 +95,8 @@ struct tr_node {
 };
 
 /* Assembles a node in a given world. `options` as tr_node_open, its texts copied. */
-tr_status node_new(const tr_node_options *options, const struct node_world *world, struct logger *logger,
-                   tr_node **node_out, tr_error *error);
+tr_status node_new(const tr_node_options *options, const struct node_world *world,
+                   struct logger *logger, tr_node **node_out, tr_error *error);
 
 /* Begins to join (or founds) the cluster; without threads. */
 void node_begin(tr_node *node);
@@ -111,35 +113,39 @@ void node_set_stage(tr_node *node, enum node_stage stage);
 /* The space is final: services are born, workers run. From cluster.c. */
 void node_host(tr_node *node);
 
-/* Work for the core from any other thread; `run` is called once by node_step, also when the node stops. */
+/* Work for the core from any other thread; `run` is called once by node_step, also when the node
+ * stops. */
 struct command {
     struct command *next;
     void (*run)(tr_node *node, struct command *command);
 };
 void node_submit(tr_node *node, struct command *command);
 
-void node_log(tr_node *node, tr_log_level level, const char *component, const char *format, ...) TR_PRINTF(4, 5);
+void node_log(tr_node *node, tr_log_level level, const char *component, const char *format, ...)
+    TR_PRINTF(4, 5);
 
 /* ---- cluster.c ------------------------------------------------------------------------------- */
 tr_status cluster_open(tr_node *node, const tr_node_options *options, tr_error *error);
 /* Rebuilds routes after a change of the member table. */
 void cluster_publish(tr_node *node);
 /* The present life of a member as a session number that both ends share. */
-uint64_t cluster_session(const struct peer *peer, const struct identity *identity, uint64_t session);
+uint64_t cluster_session(const struct peer *peer, const struct identity *identity,
+                         uint64_t session);
 
 /* ---- cutter.c -------------------------------------------------------------------------------- */
 tr_status cutter_open(tr_node *node, tr_error *error);
 void cutter_close(tr_node *node);
 uint64_t cutter_step(tr_node *node, uint64_t now_ns);
 /* Asks for a snapshot; `done` is called once on the core thread. */
-typedef void cutter_done(void *context, tr_status status, const snapshot_result *result, const tr_error *error);
+typedef void cutter_done(void *context, tr_status status, const snapshot_result *result,
+                         const tr_error *error);
 void cutter_request(tr_node *node, uint64_t timeout_ms, cutter_done *done, void *context);
 
 /* ---- control.c ------------------------------------------------------------------------------- */
 struct control *control_open(tr_node *node);
 void control_close(struct control *control);
-void control_request(struct control *control, const uint8_t *client, size_t client_bytes, const char *user,
-                     const uint8_t *bytes, size_t request_bytes);
+void control_request(struct control *control, const uint8_t *client, size_t client_bytes,
+                     const char *user, const uint8_t *bytes, size_t request_bytes);
 /* Handles replies, timeouts, progress; returns when it wants to be called next. */
 uint64_t control_step(struct control *control, uint64_t now_ns);
 

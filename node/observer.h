@@ -11,11 +11,11 @@
 #include <troupe.h>
 
 enum observation_kind {
-    OBSERVE_BIRTH,          /* actor; epoch = its colour */
-    OBSERVE_DEATH,          /* actor; epoch = its colour */
-    OBSERVE_SEND,           /* from, to, serial, colour: accepted into a mailbox or a link's queue */
-    OBSERVE_RECEIVE,        /* from, to, serial, colour; epoch = the receiver's colour: handler starts */
-    OBSERVE_HANDLED,        /* as RECEIVE, when the handler has returned */
+    OBSERVE_BIRTH,   /* actor; epoch = its colour */
+    OBSERVE_DEATH,   /* actor; epoch = its colour */
+    OBSERVE_SEND,    /* from, to, serial, colour: accepted into a mailbox or a link's queue */
+    OBSERVE_RECEIVE, /* from, to, serial, colour; epoch = the receiver's colour: handler starts */
+    OBSERVE_HANDLED, /* as RECEIVE, when the handler has returned */
     OBSERVE_DEAD_LETTER,    /* from, to, serial, colour; reason */
     OBSERVE_RECORD_ACTOR,   /* actor; epoch = the snapshot */
     OBSERVE_RECORD_MESSAGE, /* from, to, serial, colour (the old one); epoch = the snapshot */

@@ -20,10 +20,11 @@ enum {
 };
 
 struct parking {
-    _Atomic uint32_t ticket;   /* grows with each wake-up; what sleepers wait on */
-    _Atomic uint32_t asleep;   /* workers in futex wait */
-    _Atomic uint32_t watching; /* of those, the ones that soon look again; and workers that look around */
-    _Atomic uint32_t looking;  /* workers that look around */
+    _Atomic uint32_t ticket; /* grows with each wake-up; what sleepers wait on */
+    _Atomic uint32_t asleep; /* workers in futex wait */
+    _Atomic uint32_t
+        watching; /* of those, the ones that soon look again; and workers that look around */
+    _Atomic uint32_t looking; /* workers that look around */
     _Atomic bool stopping;
     pthread_mutex_t mutex; /* for parking_drain alone */
     pthread_cond_t quiet;  /* all workers are about to sleep */
@@ -33,7 +34,8 @@ struct parking {
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t limit_ns) {
     struct timespec limit = {(time_t)(limit_ns / 1000000000), (long)(limit_ns % 1000000000)};
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, limit_ns == UINT64_MAX ? NULL : &limit, NULL, 0);
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, limit_ns == UINT64_MAX ? NULL : &limit,
+            NULL, 0);
 }
 
 static void wake_one(struct parking *parking) {
@@ -44,16 +46,18 @@ static void wake_one(struct parking *parking) {
 void parking_notify(struct runtime *runtime, enum parking_event event) {
     struct parking *parking = runtime->parking;
     if (parking == NULL) return;
-    /* Dekker with park(): what was made runnable is published before this fence, a sleeper announces itself before its
-     * last look. One of the two sees the other. */
+    /* Dekker with park(): what was made runnable is published before this fence, a sleeper
+     * announces itself before its last look. One of the two sees the other. */
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load_explicit(&parking->asleep, memory_order_relaxed) == 0) return;
     _Atomic uint32_t *covered = event == PARKING_QUEUED ? &parking->looking : &parking->watching;
-    if (event == PARKING_TIMER || atomic_load_explicit(covered, memory_order_relaxed) == 0) wake_one(parking);
+    if (event == PARKING_TIMER || atomic_load_explicit(covered, memory_order_relaxed) == 0)
+        wake_one(parking);
 }
 
 static bool others_busy(const struct runtime *runtime) {
-    return atomic_load(&runtime->parking->asleep) < runtime->worker_count; /* the caller counts as asleep */
+    return atomic_load(&runtime->parking->asleep) <
+           runtime->worker_count; /* the caller counts as asleep */
 }
 
 static bool next_is_set(const struct worker *worker) {
@@ -150,7 +154,8 @@ void parking_drain(struct runtime *runtime) {
     struct parking *parking = runtime->parking;
     struct timespec deadline = condition_deadline(DRAIN_MS);
     pthread_mutex_lock(&parking->mutex);
-    while ((atomic_load(&parking->asleep) < runtime->worker_count || worker_has_work(runtime->workers[0], true)) &&
+    while ((atomic_load(&parking->asleep) < runtime->worker_count ||
+            worker_has_work(runtime->workers[0], true)) &&
            condition_wait(&parking->quiet, &parking->mutex, &deadline)) {
     }
     pthread_mutex_unlock(&parking->mutex);

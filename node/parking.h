@@ -1,10 +1,10 @@
 /*
  * parking.h - the workers' threads: how they run, sleep and are woken, without polling when idle.
  *
- * A worker without work looks around for a short while, then parks. While any other worker is busy, one
- * parked worker stays a watcher: it sleeps at most until the next timer, or WATCH_NS while another
- * worker has an actor set aside to run next, so that a handler that runs for seconds delays neither
- * timers nor that actor. When all are idle all sleep without a limit but the next timer.
+ * A worker without work looks around for a short while, then parks. While any other worker is busy,
+ * one parked worker stays a watcher: it sleeps at most until the next timer, or WATCH_NS while
+ * another worker has an actor set aside to run next, so that a handler that runs for seconds delays
+ * neither timers nor that actor. When all are idle all sleep without a limit but the next timer.
  */
 #ifndef TROUPE_PARKING_H
 #define TROUPE_PARKING_H

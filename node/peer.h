@@ -3,7 +3,8 @@
  *
  * Workers and ports post (peer_post): they encode, count and push onto the outbox without a lock
  * unless the peer has told of pressure. The core moves parcels on to the link and pumps frames
- * between link and driver. Both the send queue and overloaded actors of the peer mute this node's senders (I3).
+ * between link and driver. Both the send queue and overloaded actors of the peer mute this node's
+ * senders (I3).
  */
 #ifndef TROUPE_PEER_H
 #define TROUPE_PEER_H
@@ -18,13 +19,13 @@
 #include "transport/link.h"
 
 enum {
-    PEER_QUEUE_LOW = 512 << 10,/* bytes in the send queue: senders go on */
-    PEER_QUEUE_HIGH = 1 << 20,/* senders are muted */
+    PEER_QUEUE_LOW = 512 << 10,   /* bytes in the send queue: senders go on */
+    PEER_QUEUE_HIGH = 1 << 20,    /* senders are muted */
     PEER_QUEUE_DEAD = 64 << 20,   /* even control, which nothing bounds, ends the session */
     PEER_RECORDS_MAX = 65536,     /* record ids of one peer */
     PEER_PRESSURES_MAX = 1 << 20, /* overloaded actors of one peer */
     PEER_STRANGERS_MAX = 64,      /* peers beyond the members */
-    PEER_QUEUE_HARD = 4 << 20 /* TR_EFULL */
+    PEER_QUEUE_HARD = 4 << 20     /* TR_EFULL */
 };
 
 struct peer {
@@ -33,7 +34,7 @@ struct peer {
     uint32_t origin; /* from 1: names the peer in messages, tallies and the driver */
 
     /* any thread */
-    _Atomic uint32_t serial; /* of the session that takes messages; 0: none */
+    _Atomic uint32_t serial;    /* of the session that takes messages; 0: none */
     _Atomic uint32_t bytes_max; /* the largest body it takes */
     _Atomic(struct parcel *) outbox;
     _Atomic uint64_t outbox_bytes, link_bytes; /* not yet sent */
@@ -48,16 +49,17 @@ struct peer {
     /* core */
     struct link *link;
     char endpoint[256];
-    uint64_t session;      /* cluster_session of the session that is up */
-    uint64_t epoch;        /* its E as it said last */
-    uint32_t last_serial;  /* of the session that is up or was last */
-    uint64_t incarnation;  /* of the life at the other end of the session; 0: no session */
-    struct message_list held; /* of a node that is in no view of the snapshot under way here: filed once it is over */
+    uint64_t session;         /* cluster_session of the session that is up */
+    uint64_t epoch;           /* its E as it said last */
+    uint32_t last_serial;     /* of the session that is up or was last */
+    uint64_t incarnation;     /* of the life at the other end of the session; 0: no session */
+    struct message_list held; /* of a node that is in no view of the snapshot under way here: filed
+                                 once it is over */
     uint32_t held_count;
     uint64_t held_bytes;
-    bool left;             /* that life has left: its session ends once the answer is on its way */
-    map_u64 types;         /* record_type by the peer's record id; of this session */
-    uint8_t *announced;    /* bits by own record id; of this session */
+    bool left;          /* that life has left: its session ends once the answer is on its way */
+    map_u64 types;      /* record_type by the peer's record id; of this session */
+    uint8_t *announced; /* bits by own record id; of this session */
     uint32_t announced_bits;
 };
 
@@ -69,7 +71,8 @@ void peers_free(tr_node *node);
 /* Connects and seeks a session with whoever listens there; `name` "" when unknown. */
 void peer_dial(tr_node *node, const char *endpoint, const char *name);
 
-/* Lets messages pass if the session is with the life that the member table knows; called whenever one of the two changes. */
+/* Lets messages pass if the session is with the life that the member table knows; called whenever
+ * one of the two changes. */
 void peer_admit(struct peer *peer);
 
 /* A frame has come in. */
@@ -81,11 +84,14 @@ void peers_flush_dirty(tr_node *node, uint64_t now_ns);
 /* Ticks links, sends frames; returns the earliest deadline. */
 uint64_t peers_pump(tr_node *node, uint64_t now_ns);
 
-/* Queues a message of the node itself (kinds MEMBER and SNAPSHOT), behind all that was queued before. */
-void peer_send_control(struct peer *peer, enum envelope_kind kind, const uint8_t *bytes, size_t size, uint64_t now_ns);
+/* Queues a message of the node itself (kinds MEMBER and SNAPSHOT), behind all that was queued
+ * before. */
+void peer_send_control(struct peer *peer, enum envelope_kind kind, const uint8_t *bytes,
+                       size_t size, uint64_t now_ns);
 
 /* The router's half for workers and ports. */
-tr_status peer_post(struct peer *peer, struct producer *producer, tr_actor *sender, tr_message **message);
+tr_status peer_post(struct peer *peer, struct producer *producer, tr_actor *sender,
+                    tr_message **message);
 bool peer_admits_port(struct peer *peer, tr_pid to, tr_pid port, bool refused);
 
 #endif

@@ -14,8 +14,8 @@
 #include "node/recording.h"
 #include "node/services.h"
 
-/* What slots.h finds: one life of a port. It stays what it is until nobody can hold it any more, while the port goes on to
- * its next user. */
+/* What slots.h finds: one life of a port. It stays what it is until nobody can hold it any more,
+ * while the port goes on to its next user. */
 struct port_life {
     struct slot_head head; /* first */
     tr_port *port;
@@ -25,21 +25,22 @@ struct port_life {
 struct tr_port {
     struct port_life *life; /* NULL: closed */
     tr_pid pid;             /* of the present or last life */
-    list_node node;        /* in runtime.ports; stays there when the port is closed and waits for another user */
+    list_node
+        node; /* in runtime.ports; stays there when the port is closed and waits for another user */
     struct producer *producer;
     struct runtime *runtime;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     bool open;
-    bool busy;       /* somebody acts as this port */
-    bool turn_due;   /* whoever is busy turns on leaving */
+    bool busy;     /* somebody acts as this port */
+    bool turn_due; /* whoever is busy turns on leaving */
     bool token_due;
-    bool has_room;   /* a receiver that refused has drained */
+    bool has_room; /* a receiver that refused has drained */
     uint64_t serial;
     uint64_t colour; /* whoever is busy writes */
     struct message_list mail;
     uint32_t mail_count;
-    map_u64 asks; /* serials whose replies are awaited */
+    map_u64 asks;           /* serials whose replies are awaited */
     struct waiters waiters; /* other ports that wait for room here */
     port_notify *notify;
     void *notify_context;
@@ -72,7 +73,8 @@ static void take_colour(tr_port *port) {
     port->runtime->router->progress(port->runtime->router_context);
 }
 
-/* Records what is older among the first messages, up to `last`, which only whoever is busy takes out. */
+/* Records what is older among the first messages, up to `last`, which only whoever is busy takes
+ * out. */
 static void record_mail(tr_port *port, tr_message *first, tr_message *last) {
     for (tr_message *item = first; item != NULL; item = item == last ? NULL : item->next) {
         if (!message_in_channel(item) || item->colour >= port->colour) continue;
@@ -119,7 +121,8 @@ void ports_turn(struct runtime *runtime, bool token) {
     pthread_mutex_lock(&runtime->mutex);
     size_t count = list_count(&runtime->ports), filled = 0;
     tr_port **ports = mem_alloc((count + 1) * sizeof *ports);
-    for (list_node *node = list_first(&runtime->ports); node != NULL; node = list_next(&runtime->ports, node))
+    for (list_node *node = list_first(&runtime->ports); node != NULL;
+         node = list_next(&runtime->ports, node))
         ports[filled++] = container_of(node, tr_port, node);
     pthread_mutex_unlock(&runtime->mutex);
     for (size_t i = 0; i < count; i++) { /* a port stays in the list until the node closes */
@@ -145,7 +148,8 @@ void ports_turn(struct runtime *runtime, bool token) {
 /* A closed port that waits for another user, or a new one. */
 static tr_port *port_obtain(struct runtime *runtime) {
     pthread_mutex_lock(&runtime->mutex);
-    for (list_node *node = list_first(&runtime->ports); node != NULL; node = list_next(&runtime->ports, node)) {
+    for (list_node *node = list_first(&runtime->ports); node != NULL;
+         node = list_next(&runtime->ports, node)) {
         tr_port *port = container_of(node, tr_port, node);
         pthread_mutex_lock(&port->mutex);
         bool free = !port->open && !port->busy;
@@ -163,7 +167,8 @@ static tr_port *port_obtain(struct runtime *runtime) {
     producer_init(made->producer, runtime, NULL);
     pthread_mutex_init(&made->mutex, NULL);
     condition_init(&made->changed);
-    /* Under the lock of the sweep and of the census: they find the port with its colour counted, or it finds E moved. */
+    /* Under the lock of the sweep and of the census: they find the port with its colour counted, or
+     * it finds E moved. */
     pthread_mutex_lock(&runtime->mutex);
     made->colour = atomic_load(&runtime->epoch);
     tally_add(&made->producer->tally.born, made->colour);
@@ -172,7 +177,8 @@ static tr_port *port_obtain(struct runtime *runtime) {
     return made;
 }
 
-tr_status port_open(struct runtime *runtime, port_notify *notify, void *context, tr_port **port_out) {
+tr_status port_open(struct runtime *runtime, port_notify *notify, void *context,
+                    tr_port **port_out) {
     if (runtime->space == 0) return TR_EUNREACHABLE; /* the node is not up yet: it has no pids */
     tr_port *port = port_obtain(runtime);
     port_enter(port);
@@ -246,16 +252,19 @@ void ports_free(struct runtime *runtime) {
 
 /* ---- what the others do ---------------------------------------------------------------------- */
 
-tr_status port_deliver(struct slot_head *head, struct producer *producer, tr_actor *sender, tr_message **delivered) {
+tr_status port_deliver(struct slot_head *head, struct producer *producer, tr_actor *sender,
+                       tr_message **delivered) {
     tr_port *port = port_of(head);
     tr_message *item = *delivered;
     enum deadletter_reason dead = DEADLETTER_REASONS;
     pthread_mutex_lock(&port->mutex);
     if (!lives(port, head)) {
         dead = DEADLETTER_ENDED;
-    } else if ((item->flags & MESSAGE_REPLY) != 0 && map_u64_remove(&port->asks, item->reference) == NULL) {
+    } else if ((item->flags & MESSAGE_REPLY) != 0 &&
+               map_u64_remove(&port->asks, item->reference) == NULL) {
         dead = DEADLETTER_LATE_REPLY;
-    } else if (!message_is_exempt(item) && item->origin == 0 && port->mail_count >= port->runtime->limits.hard) {
+    } else if (!message_is_exempt(item) && item->origin == 0 &&
+               port->mail_count >= port->runtime->limits.hard) {
         pthread_mutex_unlock(&port->mutex);
         return TR_EFULL;
     } else {
@@ -267,8 +276,10 @@ tr_status port_deliver(struct slot_head *head, struct producer *producer, tr_act
     port_notify *notify = port->notify;
     void *context = port->notify_context;
     pthread_mutex_unlock(&port->mutex);
-    if (dead != DEADLETTER_REASONS) deadletter_drop(producer, sender, delivered, dead);
-    else if (notify != NULL) notify(context);
+    if (dead != DEADLETTER_REASONS)
+        deadletter_drop(producer, sender, delivered, dead);
+    else if (notify != NULL)
+        notify(context);
     return TR_OK;
 }
 
@@ -293,8 +304,9 @@ static void new_trace(tr_port *port, tr_trace *trace) {
         random_fill(&port->producer->random, trace->id, sizeof trace->id);
 }
 
-tr_status port_post(tr_port *port, tr_pid to, enum message_kind kind, unsigned flags, const record_type *type,
-                    const void *body, tr_trace *trace, uint64_t *serial_out) {
+tr_status port_post(tr_port *port, tr_pid to, enum message_kind kind, unsigned flags,
+                    const record_type *type, const void *body, tr_trace *trace,
+                    uint64_t *serial_out) {
     tr_message *item;
     tr_status status = message_of(type, body, port->runtime->message_bytes_max, &item);
     if (status != TR_OK) return status;
@@ -331,7 +343,8 @@ void port_forget(tr_port *port, uint64_t serial) {
 }
 
 /* Takes a message that `wanted` accepts (NULL: any). */
-static tr_message *take_if(tr_port *port, bool (*wanted)(const tr_message *item, uint64_t argument), uint64_t argument) {
+static tr_message *take_if(tr_port *port, bool (*wanted)(const tr_message *item, uint64_t argument),
+                           uint64_t argument) {
     port_enter(port);
     pthread_mutex_lock(&port->mutex);
     tr_message *before = NULL, *item = port->mail.first;
@@ -340,20 +353,24 @@ static tr_message *take_if(tr_port *port, bool (*wanted)(const tr_message *item,
         item = item->next;
     }
     if (item != NULL) {
-        if (before == NULL) port->mail.first = item->next;
-        else before->next = item->next;
+        if (before == NULL)
+            port->mail.first = item->next;
+        else
+            before->next = item->next;
         if (port->mail.last == item) port->mail.last = before;
         item->next = NULL;
         port->mail_count--;
     }
-    bool room = port->mail_count < port->runtime->limits.hard && map_pid_count(&port->waiters.ports) > 0;
+    bool room =
+        port->mail_count < port->runtime->limits.hard && map_pid_count(&port->waiters.ports) > 0;
     pthread_mutex_unlock(&port->mutex);
     if (room) free_waiting(port);
     if (item != NULL) {
         runtime_observe_message(port->runtime, OBSERVE_RECEIVE, item, port->colour, NULL);
         record_mail(port, item, item);
         if (item->origin != 0)
-            tally_count(&port->producer->tally, TALLY_RECEIVED, item->origin, item->origin_session, port->colour);
+            tally_count(&port->producer->tally, TALLY_RECEIVED, item->origin, item->origin_session,
+                        port->colour);
         counter_add(&port->producer->counters.handled);
         runtime_observe_message(port->runtime, OBSERVE_HANDLED, item, port->colour, NULL);
     }
@@ -412,8 +429,9 @@ bool port_admits(tr_port *port, tr_pid to, bool refused) {
     return admitted;
 }
 
-static tr_status post_waiting(tr_port *port, tr_pid to, unsigned flags, const tr_record *record, const void *body,
-                              const struct timespec *deadline, uint64_t *serial_out) {
+static tr_status post_waiting(tr_port *port, tr_pid to, unsigned flags, const tr_record *record,
+                              const void *body, const struct timespec *deadline,
+                              uint64_t *serial_out) {
     const record_type *type;
     tr_status status = record_table_intern(port->runtime->records, record, &type, NULL);
     if (status != TR_OK) return TR_EDATA;
@@ -427,8 +445,8 @@ static tr_status post_waiting(tr_port *port, tr_pid to, unsigned flags, const tr
     }
 }
 
-tr_status tr_port_send_record(tr_port *port, tr_pid to, uint64_t timeout_ms, const tr_record *record,
-                              const void *body) {
+tr_status tr_port_send_record(tr_port *port, tr_pid to, uint64_t timeout_ms,
+                              const tr_record *record, const void *body) {
     struct timespec deadline = condition_deadline(timeout_ms);
     return post_waiting(port, to, 0, record, body, &deadline, NULL);
 }
@@ -443,8 +461,9 @@ static bool is_no_reply(const tr_message *item, uint64_t argument) {
 }
 
 /* Takes a wanted message, waiting for it until the deadline; NULL then. */
-static tr_message *wait_mail(tr_port *port, bool (*wanted)(const tr_message *item, uint64_t argument), uint64_t argument,
-                          const struct timespec *deadline) {
+static tr_message *wait_mail(tr_port *port,
+                             bool (*wanted)(const tr_message *item, uint64_t argument),
+                             uint64_t argument, const struct timespec *deadline) {
     for (;;) {
         pthread_mutex_lock(&port->mutex);
         tr_message *last = port->mail.last;
@@ -453,7 +472,8 @@ static tr_message *wait_mail(tr_port *port, bool (*wanted)(const tr_message *ite
         if (item != NULL) return item;
         pthread_mutex_lock(&port->mutex);
         bool waiting = true;
-        while (port->mail.last == last && waiting) waiting = condition_wait(&port->changed, &port->mutex, deadline);
+        while (port->mail.last == last && waiting)
+            waiting = condition_wait(&port->changed, &port->mutex, deadline);
         pthread_mutex_unlock(&port->mutex);
         if (!waiting) return take_if(port, wanted, argument);
     }
@@ -498,9 +518,11 @@ static tr_message *as_expected(tr_port *port, tr_message *item, const record_typ
     return made;
 }
 
-tr_status tr_port_receive(tr_port *port, const tr_record *expected, uint64_t timeout_ms, tr_message **message_out) {
+tr_status tr_port_receive(tr_port *port, const tr_record *expected, uint64_t timeout_ms,
+                          tr_message **message_out) {
     const record_type *type;
-    if (record_table_intern(port->runtime->records, expected, &type, NULL) != TR_OK) return TR_EDATA;
+    if (record_table_intern(port->runtime->records, expected, &type, NULL) != TR_OK)
+        return TR_EDATA;
     struct timespec deadline = condition_deadline(timeout_ms);
     for (;;) {
         tr_message *item = wait_mail(port, is_no_reply, 0, &deadline);
@@ -522,7 +544,8 @@ tr_status tr_port_whereis(tr_port *port, const char *name, tr_pid *pid_out) {
 }
 
 tr_status tr_port_spawn(tr_port *port, const char *behavior, const tr_record *state_record,
-                        const tr_spawn_options *options, uint64_t timeout_ms, tr_pid *pid_out, tr_error *error) {
+                        const tr_spawn_options *options, uint64_t timeout_ms, tr_pid *pid_out,
+                        tr_error *error) {
     struct runtime *runtime = port->runtime;
     static const tr_spawn_options defaults = {0};
     if (options == NULL) options = &defaults;
@@ -531,11 +554,13 @@ tr_status tr_port_spawn(tr_port *port, const char *behavior, const tr_record *st
     buffer_init(&state);
     tr_pid service;
     port_enter(port);
-    tr_status status = services_request(runtime, behavior, state_record, options, &request, &state, &service, error);
+    tr_status status = services_request(runtime, behavior, state_record, options, &request, &state,
+                                        &service, error);
     port_leave(port);
     tr_message *reply = NULL;
     if (status == TR_OK) {
-        status = tr_port_ask_record(port, service, timeout_ms, &reply, &spawn_request_record, &request);
+        status =
+            tr_port_ask_record(port, service, timeout_ms, &reply, &spawn_request_record, &request);
         if (status != TR_OK)
             error_set(error, status, NULL, "spawn of %s: %s", behavior, tr_status_text(status));
     }
@@ -547,8 +572,10 @@ tr_status tr_port_spawn(tr_port *port, const char *behavior, const tr_record *st
     }
     const struct tr_spawned *spawned = tr_body(reply);
     status = (tr_status)spawned->status;
-    if (status == TR_OK) *pid_out = spawned->pid;
-    else error_set(error, status, NULL, "spawn of %s: %s", behavior, spawned->reason);
+    if (status == TR_OK)
+        *pid_out = spawned->pid;
+    else
+        error_set(error, status, NULL, "spawn of %s: %s", behavior, spawned->reason);
     tr_message_free(reply);
     return status;
 }

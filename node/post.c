@@ -10,8 +10,12 @@
 
 /* What an onlooker is told, copied before the message is somebody else's. */
 static struct observation sent_of(const tr_message *item) {
-    return (struct observation){.kind = OBSERVE_SEND, .from = item->from, .to = item->to, .serial = item->serial,
-                                .colour = item->colour, .record = item->type == NULL ? NULL : item->type->name};
+    return (struct observation){.kind = OBSERVE_SEND,
+                                .from = item->from,
+                                .to = item->to,
+                                .serial = item->serial,
+                                .colour = item->colour,
+                                .record = item->type == NULL ? NULL : item->type->name};
 }
 
 static void count_sent(struct producer *producer, const struct observation *sent) {
@@ -20,27 +24,35 @@ static void count_sent(struct producer *producer, const struct observation *sent
 }
 
 /* True when taken: filed, or dead because the actor ended meanwhile. */
-static bool push_to_actor(struct producer *producer, tr_actor *sender, tr_actor *target, tr_message **posted) {
+static bool push_to_actor(struct producer *producer, tr_actor *sender, tr_actor *target,
+                          tr_message **posted) {
     struct runtime *runtime = producer->runtime;
     const tr_message *item = *posted;
     bool exempt = message_is_exempt(item);
     uint16_t origin = item->origin;
     struct observation sent = sent_of(item);
     uint32_t count;
-    switch (mailbox_push(&target->box, posted, exempt || origin != 0 ? MAILBOX_COUNT_MAX : target->limits->hard, &count)) {
-    case MAILBOX_REFUSED:
-        atomic_fetch_add_explicit(&target->refused, 1, memory_order_relaxed);
-        return false;
-    case MAILBOX_IS_CLOSED:
-        if (origin == 0) count_sent(producer, &sent);
-        deadletter_drop(producer, sender, posted, DEADLETTER_ENDED);
-        return true;
-    case MAILBOX_WOKE: runtime_schedule(runtime, producer->worker, target); break;
-    case MAILBOX_PUSHED: break;
+    switch (mailbox_push(&target->box, posted,
+                         exempt || origin != 0 ? MAILBOX_COUNT_MAX : target->limits->hard,
+                         &count)) {
+        case MAILBOX_REFUSED:
+            atomic_fetch_add_explicit(&target->refused, 1, memory_order_relaxed);
+            return false;
+        case MAILBOX_IS_CLOSED:
+            if (origin == 0) count_sent(producer, &sent);
+            deadletter_drop(producer, sender, posted, DEADLETTER_ENDED);
+            return true;
+        case MAILBOX_WOKE:
+            runtime_schedule(runtime, producer->worker, target);
+            break;
+        case MAILBOX_PUSHED:
+            break;
     }
     if (!exempt && count > target->limits->high) {
-        if (origin != 0) pressure_arrived(target, origin, count);
-        else pressure_pushed(target, sender, count);
+        if (origin != 0)
+            pressure_arrived(target, origin, count);
+        else
+            pressure_pushed(target, sender, count);
     }
     if (origin == 0) count_sent(producer, &sent);
     return true;
@@ -85,11 +97,13 @@ void post_system(struct producer *producer, tr_actor *context, tr_message **post
     item->from = (tr_pid){runtime->space, 0, 0};
     item->serial = atomic_fetch_add_explicit(&runtime->system_serial, 1, memory_order_relaxed) + 1;
     item->colour = context != NULL ? actor_colour(context) : runtime_epoch(runtime);
-    if (post_message(producer, NULL, posted) != TR_OK) deadletter_drop(producer, context, posted, DEADLETTER_SESSION);
+    if (post_message(producer, NULL, posted) != TR_OK)
+        deadletter_drop(producer, context, posted, DEADLETTER_SESSION);
 }
 
 void post_arrived(struct producer *producer, tr_message **arrived) {
-    /* Past hard too what a link accepted is filed; only a million waiting messages, which no peer that heeds its notices
-     * brings about, are too many (I5). */
-    if (post_local(producer, NULL, arrived) != TR_OK) deadletter_drop(producer, NULL, arrived, DEADLETTER_OVERRUN);
+    /* Past hard too what a link accepted is filed; only a million waiting messages, which no peer
+     * that heeds its notices brings about, are too many (I5). */
+    if (post_local(producer, NULL, arrived) != TR_OK)
+        deadletter_drop(producer, NULL, arrived, DEADLETTER_OVERRUN);
 }

@@ -12,10 +12,12 @@
 
 struct producer;
 
-/* Posts a stamped message. `sender` is the sending actor (muted when the receiver is overloaded) or NULL. */
+/* Posts a stamped message. `sender` is the sending actor (muted when the receiver is overloaded) or
+ * NULL. */
 tr_status post_message(struct producer *producer, tr_actor *sender, tr_message **posted);
 
-/* Stamps and posts what the runtime itself sends: exempt, in the colour of `context` or, without one, E. */
+/* Stamps and posts what the runtime itself sends: exempt, in the colour of `context` or, without
+ * one, E. */
 void post_system(struct producer *producer, tr_actor *context, tr_message **posted);
 
 /* Files a message that a link brought; never refused (I3). Core thread. */

@@ -37,25 +37,28 @@ static void lock_both(tr_actor *a, tr_actor *b) {
     pthread_mutex_lock(&pressure_of(second)->mutex);
 }
 
-/* Under the target's lock: it has ended, so nobody will drain it. The end closes the mailbox and then looks for a pressure
- * to end; whoever makes a pressure then looks at the mailbox. One of the two sees the other. */
+/* Under the target's lock: it has ended, so nobody will drain it. The end closes the mailbox and
+ * then looks for a pressure to end; whoever makes a pressure then looks at the mailbox. One of the
+ * two sees the other. */
 static bool is_over(tr_actor *target, struct pressure *pressure) {
     return pressure->ended || mailbox_is_closed(&target->box);
 }
 
 /* Under the target's lock: is it overloaded, or has it just become so? */
 static bool overloaded_now(tr_actor *target, struct pressure *pressure) {
-    if (is_over(target, pressure) || atomic_load_explicit(&target->holding, memory_order_relaxed)) return false;
+    if (is_over(target, pressure) || atomic_load_explicit(&target->holding, memory_order_relaxed))
+        return false;
     if (mailbox_count(&target->box) > target->limits->high) atomic_store(&target->overloaded, true);
     return atomic_load_explicit(&target->overloaded, memory_order_relaxed);
 }
 
 static void mute(struct waiters *waiters, tr_actor *sender) {
-    if (map_pid_put(&waiters->actors, actor_pid(sender), &present) == NULL) atomic_fetch_add(&sender->mutes, 1);
+    if (map_pid_put(&waiters->actors, actor_pid(sender), &present) == NULL)
+        atomic_fetch_add(&sender->mutes, 1);
 }
 
-/* After the target was marked, without its lock: it may have drained meanwhile and gone idle without seeing the mark, and
- * then only the marker can free those muted. */
+/* After the target was marked, without its lock: it may have drained meanwhile and gone idle
+ * without seeing the mark, and then only the marker can free those muted. */
 static void look_again(tr_actor *target) {
     /* With the owner's look at the mark after mailbox_rest: one of the two sides sees the other. */
     atomic_thread_fence(memory_order_seq_cst);
@@ -64,7 +67,8 @@ static void look_again(tr_actor *target) {
 
 void pressure_pushed(tr_actor *target, tr_actor *sender, uint32_t count) {
     if (count <= target->limits->high) return;
-    if (sender == NULL || sender == target) { /* marked, so that others are muted and the owner drains */
+    if (sender == NULL ||
+        sender == target) { /* marked, so that others are muted and the owner drains */
         pthread_mutex_lock(&pressure_of(target)->mutex);
         overloaded_now(target, pressure_of(target));
         pthread_mutex_unlock(&pressure_of(target)->mutex);
@@ -91,7 +95,8 @@ void pressure_arrived(tr_actor *target, uint16_t origin, uint32_t count) {
     uintptr_t level = count >= target->limits->hard ? PRESSURE_LEVEL_REFUSE : PRESSURE_LEVEL_MUTE;
     pthread_mutex_lock(&pressure->mutex);
     bool told = false;
-    if (!is_over(target, pressure) && (overloaded_now(target, pressure) || level == PRESSURE_LEVEL_REFUSE)) {
+    if (!is_over(target, pressure) &&
+        (overloaded_now(target, pressure) || level == PRESSURE_LEVEL_REFUSE)) {
         uintptr_t before = (uintptr_t)map_u64_find(&pressure->waiters.origins, origin);
         if (before < level) {
             map_u64_put(&pressure->waiters.origins, origin, (void *)level);
@@ -100,7 +105,9 @@ void pressure_arrived(tr_actor *target, uint16_t origin, uint32_t count) {
             told = true;
         }
     }
-    if (told) runtime->router->pressure(runtime->router_context, origin, actor_pid(target), (unsigned)level);
+    if (told)
+        runtime->router->pressure(runtime->router_context, origin, actor_pid(target),
+                                  (unsigned)level);
     pthread_mutex_unlock(&pressure->mutex);
     look_again(target);
 }
@@ -118,7 +125,8 @@ bool pressure_admits_port(tr_actor *target, tr_pid port, bool refused) {
     if (!refused && !atomic_load_explicit(&target->overloaded, memory_order_relaxed)) return true;
     struct pressure *pressure = pressure_of(target);
     pthread_mutex_lock(&pressure->mutex);
-    bool full = refused && !is_over(target, pressure) && mailbox_count(&target->box) >= target->limits->hard;
+    bool full = refused && !is_over(target, pressure) &&
+                mailbox_count(&target->box) >= target->limits->hard;
     bool waits = full || overloaded_now(target, pressure);
     if (waits) {
         map_pid_put(&pressure->waiters.ports, port, &present);
@@ -147,7 +155,8 @@ static void free_waiters(struct runtime *runtime, struct waiters *waiters, tr_pi
     cursor = 0;
     uint64_t origin;
     while (map_u64_next(&waiters->origins, &cursor, &origin) != NULL)
-        runtime->router->pressure(runtime->router_context, (uint32_t)origin, target, PRESSURE_LEVEL_FREE);
+        runtime->router->pressure(runtime->router_context, (uint32_t)origin, target,
+                                  PRESSURE_LEVEL_FREE);
     waiters_fini(waiters);
 }
 
@@ -188,7 +197,8 @@ void pressure_unhold(tr_actor *target) {
 }
 
 void pressure_end(tr_actor *target) {
-    struct pressure *pressure = atomic_load(&target->pressure); /* sequentially consistent: see is_over */
+    struct pressure *pressure =
+        atomic_load(&target->pressure); /* sequentially consistent: see is_over */
     if (pressure == NULL) return;
     pthread_mutex_lock(&pressure->mutex);
     pressure->ended = true;

@@ -10,7 +10,8 @@
  * holds for a reply frees those it muted and mutes nobody.
  *
  * Those muted are kept by pid: actors, ports that wait for room, and peers (origin) whose senders
- * are muted at their own node (I3). Locks are taken in the order of slots; none is held across a callback.
+ * are muted at their own node (I3). Locks are taken in the order of slots; none is held across a
+ * callback.
  */
 #ifndef TROUPE_PRESSURE_H
 #define TROUPE_PRESSURE_H
@@ -23,18 +24,21 @@ struct waiters;
 
 enum pressure_level { PRESSURE_LEVEL_FREE, PRESSURE_LEVEL_MUTE, PRESSURE_LEVEL_REFUSE };
 
-/* After a message of `sender` was filed with `target` and `count` messages wait there, above its high mark. */
+/* After a message of `sender` was filed with `target` and `count` messages wait there, above its
+ * high mark. */
 void pressure_pushed(tr_actor *target, tr_actor *sender, uint32_t count);
-/* The same when a peer's link filed it: the peer is told (router pressure) to mute, and past `hard` to refuse. */
+/* The same when a peer's link filed it: the peer is told (router pressure) to mute, and past `hard`
+ * to refuse. */
 void pressure_arrived(tr_actor *target, uint16_t origin, uint32_t count);
 /* What that peer is told now. */
 enum pressure_level pressure_origin_level(tr_actor *target, uint16_t origin);
-/* A port asks whether it may send to `target`. False: it is now in the target's list and will be woken. `refused`: its last
- * send met the hard mark, so it waits even when the target mutes nobody because it holds. */
+/* A port asks whether it may send to `target`. False: it is now in the target's list and will be
+ * woken. `refused`: its last send met the hard mark, so it waits even when the target mutes nobody
+ * because it holds. */
 bool pressure_admits_port(tr_actor *target, tr_pid port, bool refused);
 
-/* After each message while overloaded: frees those muted once below the low mark (or empty). The owner, and whoever finds that the
- * owner has gone idle. */
+/* After each message while overloaded: frees those muted once below the low mark (or empty). The
+ * owner, and whoever finds that the owner has gone idle. */
 void pressure_drained(tr_actor *target);
 /* Fewer wait than its low mark; none is few, whatever the mark. */
 bool pressure_is_low(const tr_actor *target);
@@ -46,23 +50,24 @@ void pressure_end(tr_actor *target);
 /* Frees the memory, when nobody can find the actor any more. */
 void pressure_free(tr_actor *target);
 
-/* ---- queues that are no actors (a link's send queue, a remote pid) mute through these ---------- */
+/* ---- queues that are no actors (a link's send queue, a remote pid) mute through these ----------
+ */
 
 /* Around pressure_mute; taken before the queue's own lock. */
 void pressure_lock(tr_actor *sender);
 void pressure_unlock(tr_actor *sender);
-/* Mutes `sender` for a queue unless it is overloaded, and notes its pid in `waiters`; the caller holds both locks. */
+/* Mutes `sender` for a queue unless it is overloaded, and notes its pid in `waiters`; the caller
+ * holds both locks. */
 void pressure_mute(struct waiters *waiters, tr_actor *sender);
 /* Frees all noted; the caller holds no lock. */
 void pressure_free_waiters(struct runtime *runtime, struct waiters *waiters);
 
 /* A set of those who wait for room. Zeroed is empty. */
 struct waiters {
-    map_pid actors;   /* muted once each */
+    map_pid actors; /* muted once each */
     map_pid ports;
-    map_u64 origins;  /* peers told to mute: value 1 mute, 2 refuse */
+    map_u64 origins; /* peers told to mute: value 1 mute, 2 refuse */
 };
 void waiters_fini(struct waiters *waiters);
-
 
 #endif

@@ -59,8 +59,8 @@ void reclaim_leave(struct reclaim_reader *reader) {
 }
 
 void reclaim_online(struct reclaim_reader *reader) {
-    /* Sequentially consistent: either reclaim_attempt sees this reader online, or the reader sees everything that
-     * was unlinked before the attempt. */
+    /* Sequentially consistent: either reclaim_attempt sees this reader online, or the reader sees
+     * everything that was unlinked before the attempt. */
     atomic_store(&reader->epoch, atomic_load(&reader->domain->epoch));
     atomic_thread_fence(memory_order_seq_cst);
 }
@@ -83,9 +83,12 @@ static void reclaim_attempt(struct reclaim *domain) {
     if (pthread_mutex_trylock(&domain->mutex) != 0) return;
     uint64_t now = atomic_load(&domain->epoch);
     bool all = true;
-    for (list_node *node = list_first(&domain->readers); node != NULL; node = list_next(&domain->readers, node)) {
-        /* `node` is the reader's first field. Acquire: pairs with the release of its quiescent state. */
-        uint64_t seen = atomic_load_explicit(&((struct reclaim_reader *)node)->epoch, memory_order_seq_cst);
+    for (list_node *node = list_first(&domain->readers); node != NULL;
+         node = list_next(&domain->readers, node)) {
+        /* `node` is the reader's first field. Acquire: pairs with the release of its quiescent
+         * state. */
+        uint64_t seen =
+            atomic_load_explicit(&((struct reclaim_reader *)node)->epoch, memory_order_seq_cst);
         if (seen != 0 && seen != now) all = false;
     }
     struct reclaim_item *orphans = NULL;
@@ -115,7 +118,8 @@ void reclaim_retire(struct reclaim_reader *reader, struct reclaim_item *item,
                     void (*release)(struct reclaim_item *item)) {
     uint64_t now = atomic_load(&reader->domain->epoch);
     int place = (int)(now % 3);
-    if (reader->retired[place] != NULL && reader->retired_epoch[place] != now) reclaim_sweep(reader);
+    if (reader->retired[place] != NULL && reader->retired_epoch[place] != now)
+        reclaim_sweep(reader);
     reader->retired_epoch[place] = now;
     item->release = release;
     item->next = reader->retired[place];

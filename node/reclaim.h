@@ -28,10 +28,10 @@ struct reclaim_item {
 struct reclaim_reader {
     list_node node;
     struct reclaim *domain;
-    _Atomic uint64_t epoch;            /* 0: offline */
-    struct reclaim_item *retired[3];   /* by epoch modulo 3 */
+    _Atomic uint64_t epoch;          /* 0: offline */
+    struct reclaim_item *retired[3]; /* by epoch modulo 3 */
     uint64_t retired_epoch[3];
-    uint32_t retired_count;            /* since the last attempt to move on */
+    uint32_t retired_count; /* since the last attempt to move on */
 };
 
 struct reclaim *reclaim_new(void);

@@ -109,7 +109,8 @@ static void encode_actor(part_chunk *chunk, const tr_actor *actor) {
 bool recording_actor(struct producer *producer, tr_actor *actor, uint64_t epoch) {
     struct recorder *recorder = &producer->recorder;
     if (!recorder_enter(recorder, epoch)) return false;
-    /* The node's own services have no state of users; what they decided is in the names and in the messages. */
+    /* The node's own services have no state of users; what they decided is in the names and in the
+     * messages. */
     if (!actor->behavior->system) encode_actor(&recorder->chunk, actor);
     recorder_leave(recorder);
     return true;
@@ -126,15 +127,15 @@ static void encode_message(struct producer *producer, part_chunk *chunk, const t
         .kind = item->kind,
         .flags = item->flags,
         .id = item->serial,
-                         .reference = item->reference,
+        .reference = item->reference,
         .colour = item->colour,
         .trace = item->trace,
         .order = atomic_fetch_add_explicit(&runtime->record_order, 1, memory_order_relaxed),
         .reason = part_text(reason),
         .record = item->type == NULL ? 0 : item->type->id};
     if (item->origin != 0)
-        part.link = part_text(
-            runtime->router->origin_name(runtime->router_context, item->origin, item->origin_session));
+        part.link = part_text(runtime->router->origin_name(runtime->router_context, item->origin,
+                                                           item->origin_session));
     part_begin_message(chunk, runtime->space, &part);
     if (item->type == NULL)
         part_put_nil(chunk);
@@ -155,8 +156,10 @@ bool recording_message(struct producer *producer, const tr_message *item, uint64
     return true;
 }
 
-void recording_dead_letter(struct producer *producer, const tr_message *item, uint64_t colour, const char *reason) {
-    if (message_in_channel(item) && item->colour < colour) recording_message(producer, item, colour, reason);
+void recording_dead_letter(struct producer *producer, const tr_message *item, uint64_t colour,
+                           const char *reason) {
+    if (message_in_channel(item) && item->colour < colour)
+        recording_message(producer, item, colour, reason);
     /* Also when it is recorded: a later snapshot finds it received, in the colour of this one. */
     if (item->origin != 0)
         tally_count(&producer->tally, TALLY_RECEIVED, item->origin, item->origin_session, colour);

@@ -8,7 +8,8 @@
 
 #include "node/base/memory.h"
 
-struct routes *routes_new(const struct route *routes, size_t count, const size_t *up, size_t up_count) {
+struct routes *routes_new(const struct route *routes, size_t count, const size_t *up,
+                          size_t up_count) {
     struct routes *made = mem_zalloc(1, sizeof *made);
     made->all = mem_zalloc(count + 1, sizeof *made->all);
     made->count = count;
@@ -42,19 +43,22 @@ const struct route *routes_of_node(const struct routes *routes, const char *node
 
 char *routes_pid_text(const struct routes *routes, tr_pid pid, char *out, size_t out_bytes) {
     const struct route *route = routes_of_space(routes, pid.space);
-    if (tr_pid_is_none(pid)) snprintf(out, out_bytes, "-");
+    if (tr_pid_is_none(pid))
+        snprintf(out, out_bytes, "-");
     else if (route == NULL)
-        snprintf(out, out_bytes, "?%016" PRIx64 "/%" PRIu32 ".%" PRIu32, pid.space, pid.slot, pid.generation);
+        snprintf(out, out_bytes, "?%016" PRIx64 "/%" PRIu32 ".%" PRIu32, pid.space, pid.slot,
+                 pid.generation);
     else if (route->ordinal == 0)
         snprintf(out, out_bytes, "%s/%" PRIu32 ".%" PRIu32, route->node, pid.slot, pid.generation);
     else
-        snprintf(out, out_bytes, "%s:%" PRIu32 "/%" PRIu32 ".%" PRIu32, route->node, route->ordinal, pid.slot,
-                 pid.generation);
+        snprintf(out, out_bytes, "%s:%" PRIu32 "/%" PRIu32 ".%" PRIu32, route->node, route->ordinal,
+                 pid.slot, pid.generation);
     return out;
 }
 
 /* Reads a number that ends at `end`. */
-static bool read_number(const char *text, char end, int base, uint64_t max, uint64_t *out, const char **rest) {
+static bool read_number(const char *text, char end, int base, uint64_t max, uint64_t *out,
+                        const char **rest) {
     if (!isxdigit((unsigned char)*text)) return false;
     char *stop;
     errno = 0;
@@ -65,7 +69,8 @@ static bool read_number(const char *text, char end, int base, uint64_t max, uint
     return true;
 }
 
-static bool find_space(const struct routes *routes, const char *text, size_t bytes, uint64_t *space_out) {
+static bool find_space(const struct routes *routes, const char *text, size_t bytes,
+                       uint64_t *space_out) {
     char name[96];
     if (bytes == 0 || bytes >= sizeof name) return false;
     memcpy(name, text, bytes);

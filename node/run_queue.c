@@ -19,11 +19,14 @@ uint32_t run_queue_count(const struct run_queue *queue) {
            atomic_load_explicit(&queue->listed, memory_order_relaxed);
 }
 
-static void list_append_chain(struct run_queue *queue, tr_actor *first, tr_actor *last, uint32_t count) {
+static void list_append_chain(struct run_queue *queue, tr_actor *first, tr_actor *last,
+                              uint32_t count) {
     last->run_next = NULL;
     pthread_mutex_lock(&queue->mutex);
-    if (queue->last == NULL) queue->first = first;
-    else queue->last->run_next = first;
+    if (queue->last == NULL)
+        queue->first = first;
+    else
+        queue->last->run_next = first;
     queue->last = last;
     atomic_fetch_add_explicit(&queue->listed, count, memory_order_seq_cst);
     pthread_mutex_unlock(&queue->mutex);
@@ -40,10 +43,12 @@ static tr_actor *ring_take(struct run_queue *queue) {
         /* Acquire: the slot was filled before the tail moved. */
         uint32_t tail = atomic_load_explicit(&queue->tail, memory_order_acquire);
         if (head == tail) return NULL;
-        tr_actor *taken = atomic_load_explicit(&queue->ring[head % RUN_QUEUE_RING], memory_order_relaxed);
-        /* Acquire-release: the slot was read before it may be filled again, and the taker sees what the pusher wrote. */
-        if (atomic_compare_exchange_weak_explicit(&queue->head, &head, head + 1, memory_order_acq_rel,
-                                                  memory_order_acquire))
+        tr_actor *taken =
+            atomic_load_explicit(&queue->ring[head % RUN_QUEUE_RING], memory_order_relaxed);
+        /* Acquire-release: the slot was read before it may be filled again, and the taker sees what
+         * the pusher wrote. */
+        if (atomic_compare_exchange_weak_explicit(&queue->head, &head, head + 1,
+                                                  memory_order_acq_rel, memory_order_acquire))
             return taken;
     }
 }
@@ -54,13 +59,17 @@ static void ring_spill(struct run_queue *queue, tr_actor *runnable) {
     for (int i = 0; i < RUN_QUEUE_RING / 2; i++) {
         tr_actor *taken = ring_take(queue);
         if (taken == NULL) break;
-        if (first == NULL) first = taken;
-        else last->run_next = taken;
+        if (first == NULL)
+            first = taken;
+        else
+            last->run_next = taken;
         last = taken;
         count++;
     }
-    if (first == NULL) first = runnable;
-    else last->run_next = runnable;
+    if (first == NULL)
+        first = runnable;
+    else
+        last->run_next = runnable;
     list_append_chain(queue, first, runnable, count + 1);
 }
 
@@ -76,7 +85,8 @@ void run_queue_push(struct run_queue *queue, tr_actor *runnable) {
     atomic_store_explicit(&queue->tail, tail + 1, memory_order_seq_cst);
 }
 
-/* Moves up to half a ring from `queue`'s list to `own`'s ring and returns the first of them, or NULL. */
+/* Moves up to half a ring from `queue`'s list to `own`'s ring and returns the first of them, or
+ * NULL. */
 static tr_actor *list_take(struct run_queue *queue, struct run_queue *own) {
     if (atomic_load_explicit(&queue->listed, memory_order_seq_cst) == 0) return NULL;
     pthread_mutex_lock(&queue->mutex);

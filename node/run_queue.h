@@ -33,7 +33,8 @@ void run_queue_push(struct run_queue *queue, tr_actor *runnable);
 tr_actor *run_queue_pop(struct run_queue *queue);
 /* Any thread: into the list. */
 void run_queue_inject(struct run_queue *queue, tr_actor *runnable);
-/* A thief takes up to half of the victim's waiting actors: returns one and pushes the others to `own`. */
+/* A thief takes up to half of the victim's waiting actors: returns one and pushes the others to
+ * `own`. */
 tr_actor *run_queue_steal(struct run_queue *queue, struct run_queue *own);
 /* Approximate. */
 uint32_t run_queue_count(const struct run_queue *queue);

@@ -77,7 +77,8 @@ static void forget_actor(tr_actor *actor) {
     for (tr_message *item; (item = message_list_pop(&actor->local)) != NULL;) message_free(item);
     if (actor->extra != NULL) {
         size_t cursor = 0;
-        for (struct timer *timer; (timer = map_u64_next(&actor->extra->timers, &cursor, NULL)) != NULL;) {
+        for (struct timer *timer;
+             (timer = map_u64_next(&actor->extra->timers, &cursor, NULL)) != NULL;) {
             timers_remove(timer);
             message_free(timer->message);
             mem_free(timer);
@@ -118,14 +119,21 @@ void runtime_free(struct runtime *runtime) {
 }
 
 struct slot_head *runtime_find(const struct runtime *runtime, tr_pid pid) {
-    return pid.space == runtime->space ? slots_find(&runtime->slots, pid.slot, pid.generation) : NULL;
+    return pid.space == runtime->space ? slots_find(&runtime->slots, pid.slot, pid.generation)
+                                       : NULL;
 }
 
-void runtime_observe_message(const struct runtime *runtime, enum observation_kind kind, const tr_message *message,
-                             uint64_t epoch, const char *reason) {
+void runtime_observe_message(const struct runtime *runtime, enum observation_kind kind,
+                             const tr_message *message, uint64_t epoch, const char *reason) {
     if (runtime->environment->observer == NULL || !message_in_channel(message)) return;
-    struct observation what = {.kind = kind, .actor = message->to, .from = message->from, .to = message->to,
-                               .serial = message->serial, .colour = message->colour, .epoch = epoch, .reason = reason,
+    struct observation what = {.kind = kind,
+                               .actor = message->to,
+                               .from = message->from,
+                               .to = message->to,
+                               .serial = message->serial,
+                               .colour = message->colour,
+                               .epoch = epoch,
+                               .reason = reason,
                                .record = message->type == NULL ? NULL : message->type->name};
     runtime_observe(runtime, &what);
 }
@@ -133,7 +141,8 @@ void runtime_observe_message(const struct runtime *runtime, enum observation_kin
 struct counter_sums runtime_counters(struct runtime *runtime) {
     struct counter_sums sums = {0};
     pthread_mutex_lock(&runtime->mutex);
-    for (list_node *node = list_first(&runtime->producers); node != NULL; node = list_next(&runtime->producers, node)) {
+    for (list_node *node = list_first(&runtime->producers); node != NULL;
+         node = list_next(&runtime->producers, node)) {
         const struct counters *one = &container_of(node, struct producer, node)->counters;
         sums.sent += atomic_load_explicit(&one->sent, memory_order_relaxed);
         sums.handled += atomic_load_explicit(&one->handled, memory_order_relaxed);

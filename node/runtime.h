@@ -57,7 +57,7 @@ struct worker {
     struct producer producer; /* first */
     unsigned index;
     _Atomic(tr_actor *) next; /* the actor woken last: runs first, cache-warm */
-    uint32_t next_run;     /* times in a row that `next` went first */
+    uint32_t next_run;        /* times in a row that `next` went first */
     struct run_queue queue;
     struct timers timers;
     _Atomic uint64_t ticks; /* messages handled: tells a thief whether this worker moves on */
@@ -68,25 +68,30 @@ struct worker {
 
 /* Where messages for other spaces go; NULL ops: nowhere. */
 struct router_ops {
-    /* Takes the message for another space. TR_EFULL, TR_EUNREACHABLE: nothing was sent and the message stays the caller's. */
-    tr_status (*post)(void *context, struct producer *producer, tr_actor *sender, tr_message **message);
-    /* True when a port may send there now; else it is noted and port_room follows. `refused`: a send just was. */
+    /* Takes the message for another space. TR_EFULL, TR_EUNREACHABLE: nothing was sent and the
+     * message stays the caller's. */
+    tr_status (*post)(void *context, struct producer *producer, tr_actor *sender,
+                      tr_message **message);
+    /* True when a port may send there now; else it is noted and port_room follows. `refused`: a
+     * send just was. */
     bool (*admits_port)(void *context, tr_pid to, tr_pid port, bool refused);
     /* Receiver-side pressure towards the peer with that origin (I3). Any thread. */
     void (*pressure)(void *context, uint32_t origin, tr_pid pid, unsigned level);
-    /* Something the core waits for may have come about (an actor has turned, taken the token, ended). Any thread; cheap. */
+    /* Something the core waits for may have come about (an actor has turned, taken the token,
+     * ended). Any thread; cheap. */
     void (*progress)(void *context);
-    /* The name of the peer with that origin, which lives as long as the node; NULL when that session of it is over. Any
-     * thread. */
+    /* The name of the peer with that origin, which lives as long as the node; NULL when that
+     * session of it is over. Any thread. */
     const char *(*origin_name)(void *context, uint32_t origin, uint32_t session);
     /* Writes a pid as people read it. Any thread within a reclaim section. */
     char *(*pid_text)(void *context, tr_pid pid, char *out, size_t out_bytes);
     bool (*pid_parse)(void *context, const char *text, tr_pid *pid_out);
-    /* A member that is up by name, and the name of the node that has a space (NULL: unknown; lives as long as the node). Any
-     * thread within a reclaim section. */
+    /* A member that is up by name, and the name of the node that has a space (NULL: unknown; lives
+     * as long as the node). Any thread within a reclaim section. */
     bool (*space_of)(void *context, const char *node, uint64_t *space_out);
     const char *(*node_of)(void *context, uint64_t space);
-    /* The members that are up, oldest first; NULL past the end. Within a reclaim section, borrowed for it. */
+    /* The members that are up, oldest first; NULL past the end. Within a reclaim section, borrowed
+     * for it. */
     const char *(*member_at)(void *context, size_t index);
 };
 
@@ -167,10 +172,11 @@ static inline void runtime_observe(const struct runtime *runtime, const struct o
 }
 
 /* Observes one event of a message. */
-void runtime_observe_message(const struct runtime *runtime, enum observation_kind kind, const tr_message *message,
-                             uint64_t epoch, const char *reason);
+void runtime_observe_message(const struct runtime *runtime, enum observation_kind kind,
+                             const tr_message *message, uint64_t epoch, const char *reason);
 
-/* Finds a live actor or port of this space, or NULL; valid until the producer's next quiescent state. */
+/* Finds a live actor or port of this space, or NULL; valid until the producer's next quiescent
+ * state. */
 struct slot_head *runtime_find(const struct runtime *runtime, tr_pid pid);
 
 /* Makes a scheduled actor run: on `worker` if one is given, else on any. */
@@ -178,7 +184,8 @@ void runtime_schedule(struct runtime *runtime, struct worker *worker, tr_actor *
 
 static inline void counter_add(_Atomic uint64_t *counter) {
     /* One writer: no read-modify-write needed. */
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
 }
 
 /* Sums over all producers, closed ports included. */

@@ -11,24 +11,28 @@ void slots_init(struct slots *table) {
 }
 
 void slots_fini(struct slots *table) {
-    for (uint32_t i = 0; (uint64_t)i * SLOTS_SEGMENT < slots_used(table); i++) mem_free(atomic_load(&table->segments[i]));
+    for (uint32_t i = 0; (uint64_t)i * SLOTS_SEGMENT < slots_used(table); i++)
+        mem_free(atomic_load(&table->segments[i]));
     mem_free(table->segments);
     mem_free(table->free);
     pthread_mutex_destroy(&table->mutex);
 }
 
 static struct slot *slot_of(const struct slots *table, uint32_t slot) {
-    struct slot *segment = atomic_load_explicit(&table->segments[slot / SLOTS_SEGMENT], memory_order_acquire);
+    struct slot *segment =
+        atomic_load_explicit(&table->segments[slot / SLOTS_SEGMENT], memory_order_acquire);
     return &segment[slot % SLOTS_SEGMENT];
 }
 
 static uint32_t take_new(struct slots *table) {
     uint32_t slot = atomic_load_explicit(&table->used, memory_order_relaxed);
-    check(slot != UINT32_MAX); /* four thousand million live or retired slots: out of memory long before */
+    check(slot !=
+          UINT32_MAX); /* four thousand million live or retired slots: out of memory long before */
     if (slot % SLOTS_SEGMENT == 0) {
         struct slot *segment = mem_zalloc(SLOTS_SEGMENT, sizeof *segment);
         for (uint32_t i = 0; i < SLOTS_SEGMENT; i++) segment[i].generation = 1;
-        atomic_store_explicit(&table->segments[slot / SLOTS_SEGMENT], segment, memory_order_release);
+        atomic_store_explicit(&table->segments[slot / SLOTS_SEGMENT], segment,
+                              memory_order_release);
     }
     atomic_store_explicit(&table->used, slot + 1, memory_order_seq_cst);
     return slot;
@@ -37,7 +41,8 @@ static uint32_t take_new(struct slots *table) {
 static void cache_fill(struct slots *table, struct slot_cache *cache) {
     pthread_mutex_lock(&table->mutex);
     while (cache->count < SLOTS_CACHE)
-        cache->slots[cache->count++] = table->free_count > 0 ? table->free[--table->free_count] : take_new(table);
+        cache->slots[cache->count++] =
+            table->free_count > 0 ? table->free[--table->free_count] : take_new(table);
     pthread_mutex_unlock(&table->mutex);
     /* Low numbers first, as people read them. */
     for (uint32_t i = 0; i < cache->count / 2; i++) {
@@ -53,7 +58,8 @@ static void cache_spill(struct slots *table, struct slot_cache *cache) {
         table->free_capacity = 2 * (table->free_count + SLOTS_CACHE);
         table->free = mem_realloc_array(table->free, table->free_capacity, sizeof *table->free);
     }
-    for (int i = 0; i < SLOTS_CACHE; i++) table->free[table->free_count++] = cache->slots[--cache->count];
+    for (int i = 0; i < SLOTS_CACHE; i++)
+        table->free[table->free_count++] = cache->slots[--cache->count];
     pthread_mutex_unlock(&table->mutex);
 }
 

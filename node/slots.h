@@ -34,7 +34,7 @@ struct slot_head {
 
 struct slot {
     _Atomic(struct slot_head *) head; /* NULL: free or dead */
-    uint32_t generation;              /* the next one to give out; the taker's or the freer's to write */
+    uint32_t generation; /* the next one to give out; the taker's or the freer's to write */
 };
 
 struct slots {
@@ -61,18 +61,25 @@ void slots_put(struct slots *table, struct slot_head *head);
 void slots_remove(struct slots *table, struct slot_head *head, struct slot_cache *cache);
 
 /* Returns what lives there, or NULL. */
-static inline struct slot_head *slots_find(const struct slots *table, uint32_t slot, uint32_t generation) {
+static inline struct slot_head *slots_find(const struct slots *table, uint32_t slot,
+                                           uint32_t generation) {
     /* Acquire, twice: the segment's and the actor's bytes, published with a release. */
-    struct slot *segment = atomic_load_explicit(&table->segments[slot / SLOTS_SEGMENT], memory_order_acquire);
+    struct slot *segment =
+        atomic_load_explicit(&table->segments[slot / SLOTS_SEGMENT], memory_order_acquire);
     if (segment == NULL) return NULL;
-    struct slot_head *head = atomic_load_explicit(&segment[slot % SLOTS_SEGMENT].head, memory_order_acquire);
+    struct slot_head *head =
+        atomic_load_explicit(&segment[slot % SLOTS_SEGMENT].head, memory_order_acquire);
     return head != NULL && head->generation == generation ? head : NULL;
 }
 
-/* Returns what lives in slot number `slot` whatever its generation, or NULL. For walks over 0 .. used-1. */
+/* Returns what lives in slot number `slot` whatever its generation, or NULL. For walks over 0 ..
+ * used-1. */
 static inline struct slot_head *slots_at(const struct slots *table, uint32_t slot) {
-    struct slot *segment = atomic_load_explicit(&table->segments[slot / SLOTS_SEGMENT], memory_order_acquire);
-    return segment == NULL ? NULL : atomic_load_explicit(&segment[slot % SLOTS_SEGMENT].head, memory_order_acquire);
+    struct slot *segment =
+        atomic_load_explicit(&table->segments[slot / SLOTS_SEGMENT], memory_order_acquire);
+    return segment == NULL
+               ? NULL
+               : atomic_load_explicit(&segment[slot % SLOTS_SEGMENT].head, memory_order_acquire);
 }
 
 static inline uint32_t slots_used(const struct slots *table) {

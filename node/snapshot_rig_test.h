@@ -87,7 +87,8 @@ void snapshot_rig_save_floor(struct rig *rig, int node, tr_status status);
 snapshot_progress snapshot_rig_progress(struct rig *rig, int node);
 
 /* Sends a message to a node as if from a peer; returns what snapshot_receive did. */
-tr_status snapshot_rig_inject(struct rig *rig, int to, int from, const struct snapshot_message *message);
+tr_status snapshot_rig_inject(struct rig *rig, int to, int from,
+                              const struct snapshot_message *message);
 
 /* The words so far, as text. */
 const char *snapshot_rig_words(struct rig *rig, int node);

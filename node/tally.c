@@ -5,10 +5,12 @@
 #include "node/base/check.h"
 #include "node/base/memory.h"
 
-/* One writer: a relaxed load and store is an increment. Readers that need an exact value come after the
- * writer's last relevant event through the release/acquire of the population counters or of a lock. */
+/* One writer: a relaxed load and store is an increment. Readers that need an exact value come after
+ * the writer's last relevant event through the release/acquire of the population counters or of a
+ * lock. */
 static void bump(_Atomic uint64_t *counter, uint64_t by) {
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by, memory_order_release);
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
+                          memory_order_release);
 }
 
 void tally_add(struct tally_lane *lane, uint64_t colour) {
@@ -66,7 +68,8 @@ void tally_book_fini(struct tally_book *book) {
 
 static struct tally_peer *peer_find(const struct tally_book *book, uint32_t peer) {
     check(peer < TALLY_CHUNK * TALLY_CHUNKS);
-    struct tally_peer *chunk = atomic_load_explicit(&book->chunks[peer / TALLY_CHUNK], memory_order_acquire);
+    struct tally_peer *chunk =
+        atomic_load_explicit(&book->chunks[peer / TALLY_CHUNK], memory_order_acquire);
     return chunk == NULL ? NULL : &chunk[peer % TALLY_CHUNK];
 }
 
@@ -85,34 +88,37 @@ static void lane_reset(struct tally_lane *lane) {
     atomic_store_explicit(&lane->fresh, 0, memory_order_relaxed);
 }
 
-void tally_count(struct tally_book *book, enum tally_kind kind, uint32_t peer, uint32_t session, uint64_t colour) {
+void tally_count(struct tally_book *book, enum tally_kind kind, uint32_t peer, uint32_t session,
+                 uint64_t colour) {
     struct tally_peer *lanes = peer_make(book, peer);
     uint32_t present = atomic_load_explicit(&lanes->session, memory_order_relaxed);
     if (present != session) {
-        if ((int32_t)(session - present) < 0) return; /* of a session that has ended: nobody asks any more */
-        /* Readers that see the new session and an old count meet it only between two snapshots: the end of a session
-         * aborts the one that is open. */
+        if ((int32_t)(session - present) < 0)
+            return; /* of a session that has ended: nobody asks any more */
+        /* Readers that see the new session and an old count meet it only between two snapshots: the
+         * end of a session aborts the one that is open. */
         for (size_t i = 0; i < TALLY_KINDS; i++) lane_reset(&lanes->lanes[i]);
         atomic_store_explicit(&lanes->session, session, memory_order_release);
     }
     tally_add(&lanes->lanes[kind], colour);
 }
 
-static const struct tally_lane *lane_find(const struct tally_book *book, enum tally_kind kind, uint32_t peer,
-                                          uint32_t session) {
+static const struct tally_lane *lane_find(const struct tally_book *book, enum tally_kind kind,
+                                          uint32_t peer, uint32_t session) {
     const struct tally_peer *lanes = peer_find(book, peer);
-    if (lanes == NULL || atomic_load_explicit(&lanes->session, memory_order_acquire) != session) return NULL;
+    if (lanes == NULL || atomic_load_explicit(&lanes->session, memory_order_acquire) != session)
+        return NULL;
     return &lanes->lanes[kind];
 }
 
-uint64_t tally_sum_older(const struct tally_book *book, enum tally_kind kind, uint32_t peer, uint32_t session,
-                         uint64_t epoch) {
+uint64_t tally_sum_older(const struct tally_book *book, enum tally_kind kind, uint32_t peer,
+                         uint32_t session, uint64_t epoch) {
     const struct tally_lane *lane = lane_find(book, kind, peer, session);
     return lane == NULL ? 0 : tally_older(lane, epoch);
 }
 
-uint64_t tally_sum_fresh(const struct tally_book *book, enum tally_kind kind, uint32_t peer, uint32_t session,
-                         uint64_t epoch) {
+uint64_t tally_sum_fresh(const struct tally_book *book, enum tally_kind kind, uint32_t peer,
+                         uint32_t session, uint64_t epoch) {
     const struct tally_lane *lane = lane_find(book, kind, peer, session);
     return lane == NULL ? 0 : tally_fresh(lane, epoch);
 }

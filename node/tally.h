@@ -25,7 +25,8 @@ struct tally_lane {
 
 /* Counts one event of `colour`. Owner only. */
 void tally_add(struct tally_lane *lane, uint64_t colour);
-/* Events whose colour is below `epoch`, and those of that very colour. No colour above `epoch` may exist yet. */
+/* Events whose colour is below `epoch`, and those of that very colour. No colour above `epoch` may
+ * exist yet. */
 uint64_t tally_older(const struct tally_lane *lane, uint64_t epoch);
 uint64_t tally_fresh(const struct tally_lane *lane, uint64_t epoch);
 
@@ -48,11 +49,13 @@ void tally_book_init(struct tally_book *book);
 void tally_book_fini(struct tally_book *book);
 
 /* Owner: counts one event with `peer` in `session`. */
-void tally_count(struct tally_book *book, enum tally_kind kind, uint32_t peer, uint32_t session, uint64_t colour);
-/* Sum for one lane in `session`; 0 when the book has met no such session. `recorded` asks for the events of `epoch` itself. */
-uint64_t tally_sum_older(const struct tally_book *book, enum tally_kind kind, uint32_t peer, uint32_t session,
-                         uint64_t epoch);
-uint64_t tally_sum_fresh(const struct tally_book *book, enum tally_kind kind, uint32_t peer, uint32_t session,
-                         uint64_t epoch);
+void tally_count(struct tally_book *book, enum tally_kind kind, uint32_t peer, uint32_t session,
+                 uint64_t colour);
+/* Sum for one lane in `session`; 0 when the book has met no such session. `recorded` asks for the
+ * events of `epoch` itself. */
+uint64_t tally_sum_older(const struct tally_book *book, enum tally_kind kind, uint32_t peer,
+                         uint32_t session, uint64_t epoch);
+uint64_t tally_sum_fresh(const struct tally_book *book, enum tally_kind kind, uint32_t peer,
+                         uint32_t session, uint64_t epoch);
 
 #endif

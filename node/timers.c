@@ -16,7 +16,8 @@ void timers_fini(struct timers *timers) {
 static void publish_next(struct timers *timers) {
     heap_node *first = heap_peek(&timers->heap);
     /* Sequentially consistent: a worker about to sleep must not miss an earlier deadline. */
-    atomic_store_explicit(&timers->next_ns, first == NULL ? UINT64_MAX : first->key, memory_order_seq_cst);
+    atomic_store_explicit(&timers->next_ns, first == NULL ? UINT64_MAX : first->key,
+                          memory_order_seq_cst);
 }
 
 bool timers_add(struct timers *timers, struct timer *timer, uint64_t deadline_ns) {

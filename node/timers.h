@@ -28,17 +28,20 @@ struct timer {
     tr_message *message; /* NULL once fired */
     uint64_t deadline_ns;
     uint64_t id;
-    const record_type *type; /* of the message and its body, which lives until it is handled, fired or not; */
-    const void *body;        /* read by the timer's actor only */
+    const record_type
+        *type; /* of the message and its body, which lives until it is handled, fired or not; */
+    const void *body; /* read by the timer's actor only */
 };
 
 void timers_init(struct timers *timers);
 void timers_fini(struct timers *timers);
 /* Any thread. True when the timer has become the earliest one. */
 bool timers_add(struct timers *timers, struct timer *timer, uint64_t deadline_ns);
-/* Takes the timer out of its heap if it has not fired. Any thread; after it nobody but the caller knows the timer. */
+/* Takes the timer out of its heap if it has not fired. Any thread; after it nobody but the caller
+ * knows the timer. */
 void timers_remove(struct timer *timer);
-/* Takes the messages of all timers due at `now_ns`, earliest first, at most `max`; returns how many. */
+/* Takes the messages of all timers due at `now_ns`, earliest first, at most `max`; returns how
+ * many. */
 uint32_t timers_fire(struct timers *timers, uint64_t now_ns, tr_message **out, uint32_t max);
 
 static inline uint64_t timers_next_ns(const struct timers *timers) {

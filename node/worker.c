@@ -7,8 +7,8 @@
 #include "node/post.h"
 
 enum {
-    NEXT_RUN_MAX = 64, /* times that `next` may overtake the queue */
-    FIRE_MAX = 64,     /* timers of one step */
+    NEXT_RUN_MAX = 64,   /* times that `next` may overtake the queue */
+    FIRE_MAX = 64,       /* timers of one step */
     RESCUE_NS = 20000000 /* between two looks of a busy worker for others that are stuck */
 };
 
@@ -121,8 +121,10 @@ bool worker_step(struct worker *worker, bool greedy) {
     tr_actor *runnable = pick_own(worker);
     if (runnable == NULL) runnable = steal(worker, greedy);
     if (runnable == NULL) return fired;
-    /* Whoever looked around and found this now goes to work, perhaps for long: somebody else must see to the rest. */
-    if (run_queue_count(&worker->queue) > 0) parking_notify(worker->producer.runtime, PARKING_QUEUED);
+    /* Whoever looked around and found this now goes to work, perhaps for long: somebody else must
+     * see to the rest. */
+    if (run_queue_count(&worker->queue) > 0)
+        parking_notify(worker->producer.runtime, PARKING_QUEUED);
     worker->looked_ns = environment_coarse_ns(worker->producer.runtime->environment);
     actor_run(worker, runnable);
     return true;
@@ -152,5 +154,6 @@ void worker_add_timer(struct worker *worker, struct timer *timer, uint64_t delay
     struct runtime *runtime = worker->producer.runtime;
     uint64_t now_ns = runtime_now_ns(runtime);
     uint64_t delay_ns = delay_ms > UINT64_MAX / 2 / 1000000 ? UINT64_MAX / 2 : delay_ms * 1000000;
-    if (timers_add(&worker->timers, timer, now_ns + delay_ns)) parking_notify(runtime, PARKING_TIMER);
+    if (timers_add(&worker->timers, timer, now_ns + delay_ns))
+        parking_notify(runtime, PARKING_TIMER);
 }

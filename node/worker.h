@@ -15,15 +15,15 @@
 void worker_init(struct worker *worker, struct runtime *runtime, unsigned index);
 void worker_fini(struct worker *worker);
 
-/* Runs one actor, if any is runnable; false when there is nothing to do here. `greedy`: also takes what another worker was
- * about to run next. Online in the reclaim domain. */
+/* Runs one actor, if any is runnable; false when there is nothing to do here. `greedy`: also takes
+ * what another worker was about to run next. Online in the reclaim domain. */
 bool worker_step(struct worker *worker, bool greedy);
 
 /* True when worker_step(worker, greedy) would find something. */
 bool worker_has_work(const struct worker *worker, bool greedy);
 
-/* Takes over what waits for workers that have handled nothing since this one last looked: it would wait behind a long handler.
- * True when there was any; it is in this worker's queue now. */
+/* Takes over what waits for workers that have handled nothing since this one last looked: it would
+ * wait behind a long handler. True when there was any; it is in this worker's queue now. */
 bool worker_rescue(struct worker *worker);
 
 /* The earliest deadline of any timer of the node. */

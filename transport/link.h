@@ -130,8 +130,8 @@ void link_open(struct link *link, uint64_t now);
  * is copied. */
 void link_close(struct link *link, enum link_end reason, const char *text, uint64_t now);
 
-/* Ends the session with a BYE because what it delivered is nonsense to the node; the peer is not heard again for a few
- * seconds. `text` is copied. */
+/* Ends the session with a BYE because what it delivered is nonsense to the node; the peer is not
+ * heard again for a few seconds. `text` is copied. */
 void link_reject(struct link *link, const char *text, uint64_t now);
 
 /* Takes one frame from the peer. Bad ones are counted, and end the session when they belong to it.

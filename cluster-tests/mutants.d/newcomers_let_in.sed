@@ -1,3 +1,3 @@
 # file: node/peer.c
 # A node that comes up during a snapshot is heard inside the cut.
-/^static bool is_outside\(struct peer \*peer\) \{/,/^}/s/if \(!snapshot_admission_frozen\(node->snapshot\)\)/if (node != NULL)/
+/^static bool is_outside\(struct peer \*peer\) \{/,/^}/s/!snapshot_admission_frozen\(/1 || &/

@@ -1,4 +1,3 @@
 # file: node/peer.c
 # Those muted for a node stay muted when its session ends.
 /^static void on_session_down/,/^}/s/end_pressure\(peer\);//
-s/^static void end_pressure/__attribute__((unused)) static void end_pressure/

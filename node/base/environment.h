@@ -17,10 +17,10 @@
 struct observer;
 
 struct environment {
-    void *context;                                                /* handed to each of these */
-    uint64_t (*now_ns)(void *context);                            /* monotonic, ns */
+    void *context;                        /* handed to each of these */
+    uint64_t (*now_ns)(void *context);    /* monotonic, ns */
     uint64_t (*coarse_ns)(void *context); /* the same, cheap and some ms late; NULL: now_ns */
-    uint64_t (*wall_ns)(void *context);                           /* ns since 1970 */
+    uint64_t (*wall_ns)(void *context);   /* ns since 1970 */
     void (*random_bytes)(void *context, void *out, size_t bytes); /* fit for keys */
     const struct observer *observer; /* told of each send, receive, record, ...; NULL: nobody */
     struct logger *logger;           /* the node's; NULL: no log */

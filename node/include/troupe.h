@@ -26,7 +26,8 @@ extern "C" {
 #endif
 
 #define TR_VERSION "0.1.0"
-/* Grows when the layout of a struct in this header changes; a shared object names the one it was built for. */
+/* Grows when the layout of a struct in this header changes; a shared object names the one it was
+ * built for. */
 #define TR_ABI 1
 
 #if defined(__GNUC__)
@@ -45,28 +46,28 @@ extern "C" {
 
 /* ---- status ---------------------------------------------------------------------------------- */
 
-#define TR_STATUS_LIST(X)                                              \
-    X(TR_OK, "ok")                                                     \
-    X(TR_EFULL, "mailbox or queue full; nothing was sent")             \
-    X(TR_EINVAL, "invalid argument")                                   \
-    X(TR_ENOENT, "not found")                                          \
-    X(TR_EEXIST, "exists already")                                     \
-    X(TR_ETIMEDOUT, "timed out")                                       \
-    X(TR_EUNREACHABLE, "node unreachable")                             \
-    X(TR_EREFUSED, "refused")                                          \
-    X(TR_EDATA, "bad data")                                            \
-    X(TR_ECONFIG, "bad configuration")                                 \
-    X(TR_EIO, "input or output error")                                 \
-    X(TR_ENOSPC, "disk full")                                          \
-    X(TR_ENOTSUP, "not supported")                                     \
-    X(TR_EBUSY, "busy")                                                \
-    X(TR_ECLOSED, "closed")                                            \
-    X(TR_EFAILED, "the actor failed")                                  \
-    X(TR_EDEAD, "no such actor, or it has ended")                      \
-    X(TR_ETOOBIG, "too big")                                           \
-    X(TR_EABORTED, "aborted")                                          \
-    X(TR_ECHECK, "a check failed")                                     \
-    X(TR_EINTR, "interrupted")                                         \
+#define TR_STATUS_LIST(X)                                  \
+    X(TR_OK, "ok")                                         \
+    X(TR_EFULL, "mailbox or queue full; nothing was sent") \
+    X(TR_EINVAL, "invalid argument")                       \
+    X(TR_ENOENT, "not found")                              \
+    X(TR_EEXIST, "exists already")                         \
+    X(TR_ETIMEDOUT, "timed out")                           \
+    X(TR_EUNREACHABLE, "node unreachable")                 \
+    X(TR_EREFUSED, "refused")                              \
+    X(TR_EDATA, "bad data")                                \
+    X(TR_ECONFIG, "bad configuration")                     \
+    X(TR_EIO, "input or output error")                     \
+    X(TR_ENOSPC, "disk full")                              \
+    X(TR_ENOTSUP, "not supported")                         \
+    X(TR_EBUSY, "busy")                                    \
+    X(TR_ECLOSED, "closed")                                \
+    X(TR_EFAILED, "the actor failed")                      \
+    X(TR_EDEAD, "no such actor, or it has ended")          \
+    X(TR_ETOOBIG, "too big")                               \
+    X(TR_EABORTED, "aborted")                              \
+    X(TR_ECHECK, "a check failed")                         \
+    X(TR_EINTR, "interrupted")                             \
     X(TR_EINTERNAL, "internal error")
 
 typedef enum tr_status {
@@ -76,7 +77,8 @@ typedef enum tr_status {
         TR_STATUS_COUNT
 } tr_status;
 
-/* "TR_EFULL", and "mailbox or queue full; ..."; static strings, any thread. Unknown values give "TR_EUNKNOWN". */
+/* "TR_EFULL", and "mailbox or queue full; ..."; static strings, any thread. Unknown values give
+ * "TR_EUNKNOWN". */
 TR_API const char *tr_status_name(tr_status status);
 TR_API const char *tr_status_text(tr_status status);
 
@@ -89,15 +91,16 @@ typedef struct tr_error {
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-/* An actor's address, unique for ever in its cluster. `space` is a random number drawn by one life of one node;
- * all zero is "nobody". */
+/* An actor's address, unique for ever in its cluster. `space` is a random number drawn by one life
+ * of one node; all zero is "nobody". */
 typedef struct tr_pid {
     uint64_t space;
     uint32_t slot;
     uint32_t generation;
 } tr_pid;
 
-/* The right to answer one ask; may be kept in a state or sent on. `id` 0 means there is no ask to answer. */
+/* The right to answer one ask; may be kept in a state or sent on. `id` 0 means there is no ask to
+ * answer. */
 typedef struct tr_request {
     tr_pid from;
     uint64_t id;
@@ -109,8 +112,9 @@ typedef struct tr_trace {
     uint64_t span;
 } tr_trace;
 
-/* Variable text (UTF-8, need not end in NUL), bytes, and lists (items of one kind, packed as a C array).
- * Inside a message they are borrowed with it; inside a state they belong to the actor: see tr_text_set. */
+/* Variable text (UTF-8, need not end in NUL), bytes, and lists (items of one kind, packed as a C
+ * array). Inside a message they are borrowed with it; inside a state they belong to the actor: see
+ * tr_text_set. */
 typedef struct tr_text {
     const char *data;
     uint32_t bytes;
@@ -161,7 +165,8 @@ enum {
 
 struct tr_record;
 
-/* One field. `bytes` is the field's whole size in the struct; `nested` is set for TR_KIND_RECORD. */
+/* One field. `bytes` is the field's whole size in the struct; `nested` is set for TR_KIND_RECORD.
+ */
 typedef struct tr_field {
     const char *name;
     uint32_t kind;
@@ -170,7 +175,8 @@ typedef struct tr_field {
     const struct tr_record *nested;
 } tr_field;
 
-/* A struct's descriptor; `fields` ends with an entry whose name is NULL. Must outlive every node that has seen it. */
+/* A struct's descriptor; `fields` ends with an entry whose name is NULL. Must outlive every node
+ * that has seen it. */
 typedef struct tr_record {
     const char *name;
     uint32_t bytes;
@@ -178,38 +184,47 @@ typedef struct tr_record {
     const tr_field *fields;
 } tr_record;
 
-/* TR_RECORD(account, TR_FIELD(account, cents)); describes struct account as account_record, private to the file.
- * For a record that several files share: TR_RECORD_DECLARE in the header, TR_RECORD_DEFINE in one file. */
+/* TR_RECORD(account, TR_FIELD(account, cents)); describes struct account as account_record, private
+ * to the file. For a record that several files share: TR_RECORD_DECLARE in the header,
+ * TR_RECORD_DEFINE in one file. */
 #define TR_RECORD(...) TR_RECORD_(static const, __VA_ARGS__, {0})
 #define TR_RECORD_DEFINE(...) TR_RECORD_(const, __VA_ARGS__, {0})
 #define TR_RECORD_DECLARE(T) extern const tr_record T##_record
-#define TR_RECORD_(storage, T, ...) \
-    storage tr_record T##_record = {#T, sizeof(struct T), _Alignof(struct T), (const tr_field[]){__VA_ARGS__}}
+#define TR_RECORD_(storage, T, ...)                                           \
+    storage tr_record T##_record = {#T, sizeof(struct T), _Alignof(struct T), \
+                                    (const tr_field[]){__VA_ARGS__}}
 
-/* One field of struct T, its kind found from its type: integers, floats, bool, char[N], uint8_t[N], tr_text,
- * tr_bytes, tr_pid, tr_request, and C arrays of these. */
-#define TR_FIELD(T, f) \
-    { #f, TR_KIND_OF_(&((struct T *)0)->f, ((struct T *)0)->f), offsetof(struct T, f), sizeof(((struct T *)0)->f), 0 }
+/* One field of struct T, its kind found from its type: integers, floats, bool, char[N], uint8_t[N],
+ * tr_text, tr_bytes, tr_pid, tr_request, and C arrays of these. */
+#define TR_FIELD(T, f)                                                                   \
+    {                                                                                    \
+#f, TR_KIND_OF_(&((struct T *)0)->f, ((struct T *)0)->f), offsetof(struct T, f), \
+            sizeof(((struct T *)0)->f), 0                                                \
+    }
 /* A field that is a struct R (or an array of them) with a record of its own. */
-#define TR_FIELD_RECORD(T, f, R)                                                            \
-    {                                                                                       \
+#define TR_FIELD_RECORD(T, f, R)                                                          \
+    {                                                                                     \
 #f,                                                                                     \
             _Generic(&((struct T *)0)->f, struct R *: TR_KIND_RECORD, struct R **: TR_KIND_NONE, \
                      default: TR_KIND_RECORD | TR_KIND_ARRAY),                               \
-            offsetof(struct T, f), sizeof(((struct T *)0)->f), &R##_record                   \
+            offsetof(struct T, f), sizeof(((struct T *)0)->f), &R##_record \
     }
-/* A tr_list whose items are of the scalar type `type` (int64_t, tr_pid, tr_text, ...) or of struct R. */
-#define TR_FIELD_LIST(T, f, type) \
-    { #f, TR_KIND_LIST | TR_KIND_SCALAR_((type *)0, TR_KIND_NONE), offsetof(struct T, f), sizeof(tr_list), 0 }
+/* A tr_list whose items are of the scalar type `type` (int64_t, tr_pid, tr_text, ...) or of struct
+ * R. */
+#define TR_FIELD_LIST(T, f, type)                                                           \
+    {                                                                                       \
+#f, TR_KIND_LIST | TR_KIND_SCALAR_((type *)0, TR_KIND_NONE), offsetof(struct T, f), \
+            sizeof(tr_list), 0                                                              \
+    }
 #define TR_FIELD_LIST_RECORD(T, f, R) \
     { #f, TR_KIND_LIST | TR_KIND_RECORD, offsetof(struct T, f), sizeof(tr_list), &R##_record }
 
-#define TR_KIND_INT_(type, is_signed)                                                             \
-    (sizeof(type) == 1   ? (is_signed ? TR_KIND_I8 : TR_KIND_U8)                                  \
-     : sizeof(type) == 2 ? (is_signed ? TR_KIND_I16 : TR_KIND_U16)                                \
-     : sizeof(type) == 4 ? (is_signed ? TR_KIND_I32 : TR_KIND_U32)                                \
+#define TR_KIND_INT_(type, is_signed)                              \
+    (sizeof(type) == 1   ? (is_signed ? TR_KIND_I8 : TR_KIND_U8)   \
+     : sizeof(type) == 2 ? (is_signed ? TR_KIND_I16 : TR_KIND_U16) \
+     : sizeof(type) == 4 ? (is_signed ? TR_KIND_I32 : TR_KIND_U32) \
                          : (is_signed ? TR_KIND_I64 : TR_KIND_U64))
-#define TR_KIND_SCALAR_(pointer, otherwise)                                                       \
+#define TR_KIND_SCALAR_(pointer, otherwise) \
     _Generic((pointer), signed char *: TR_KIND_I8, short *: TR_KIND_INT_(short, 1),               \
         int *: TR_KIND_INT_(int, 1), long *: TR_KIND_INT_(long, 1),                               \
         long long *: TR_KIND_INT_(long long, 1), char *: TR_KIND_I8,                              \
@@ -219,15 +234,16 @@ typedef struct tr_record {
         double *: TR_KIND_F64, _Bool *: TR_KIND_BOOL, tr_text *: TR_KIND_TEXT,                    \
         tr_bytes *: TR_KIND_BYTES, tr_pid *: TR_KIND_PID, tr_request *: TR_KIND_REQUEST,          \
         default: otherwise)
-/* `pointer` is the field's address, which keeps char[32] from decaying; a field that is itself a pointer has no kind. */
-#define TR_KIND_OF_(pointer, field)                                                               \
+/* `pointer` is the field's address, which keeps char[32] from decaying; a field that is itself a
+ * pointer has no kind. */
+#define TR_KIND_OF_(pointer, field) \
     TR_KIND_SCALAR_(pointer,                                                                      \
                     _Generic((field), char *: _Generic((pointer), char **: TR_KIND_NONE,          \
                                                        default: TR_KIND_CHARS),                   \
                              unsigned char *: _Generic((pointer), unsigned char **: TR_KIND_NONE, \
                                                        default: TR_KIND_OCTETS),                  \
                              default: TR_KIND_ARRAY_(pointer, field)))
-#define TR_KIND_ARRAY_(pointer, field)                                                            \
+#define TR_KIND_ARRAY_(pointer, field) \
     _Generic((pointer), signed char **: TR_KIND_NONE, short **: TR_KIND_NONE, int **: TR_KIND_NONE, \
         long **: TR_KIND_NONE, long long **: TR_KIND_NONE, unsigned short **: TR_KIND_NONE,       \
         unsigned **: TR_KIND_NONE, unsigned long **: TR_KIND_NONE,                                \
@@ -238,14 +254,16 @@ typedef struct tr_record {
 #define TR_KIND_FLAG_(kind) ((kind) == TR_KIND_NONE ? TR_KIND_NONE : ((kind) | TR_KIND_ARRAY))
 
 /* `deposit, .cents = 5` as a descriptor and a struct that cannot disagree. */
-#define TR_VALUE_(T, ...) \
-    &T##_record, __extension__ &(struct T) { __VA_ARGS__ }
+#define TR_VALUE_(T, ...)                    \
+    &T##_record, __extension__ &(struct T) { \
+        __VA_ARGS__                          \
+    }
 
 /* ---- behaviors ------------------------------------------------------------------------------- */
 
-/* Handles one message. `state` is the actor's own struct; the message and its body are borrowed until the
- * handler returns. Any result but TR_OK (use tr_fail to say why) ends the actor; its waiting mail becomes
- * dead letters. */
+/* Handles one message. `state` is the actor's own struct; the message and its body are borrowed
+ * until the handler returns. Any result but TR_OK (use tr_fail to say why) ends the actor; its
+ * waiting mail becomes dead letters. */
 typedef tr_status (*tr_handle)(tr_actor *self, void *state, const tr_message *message);
 
 typedef struct tr_handler {
@@ -253,23 +271,29 @@ typedef struct tr_handler {
     tr_handle handle;
 } tr_handler;
 
-#define TR_HANDLERS(...) \
-    (const tr_handler[]) { __VA_ARGS__, {0} }
+#define TR_HANDLERS(...)   \
+    (const tr_handler[]) { \
+        __VA_ARGS__, {     \
+            0              \
+        }                  \
+    }
 
-/* What an actor is. All strings and tables must outlive the node. `state` may be NULL for a stateless
- * behavior; a state starts as all zero or as the spawner's `options.state`. */
+/* What an actor is. All strings and tables must outlive the node. `state` may be NULL for a
+ * stateless behavior; a state starts as all zero or as the spawner's `options.state`. */
 typedef struct tr_behavior {
-    const char *name;           /* how other nodes and the command line spawn it */
+    const char *name; /* how other nodes and the command line spawn it */
     uint32_t version;
     const tr_record *state;
-    const tr_handler *handlers; /* ends with an entry whose record is NULL */
-    tr_status (*init)(tr_actor *self, void *state);                /* before the first message; may be NULL */
-    void (*stop)(tr_actor *self, void *state, tr_status reason);   /* last; may send; may be NULL */
+    const tr_handler *handlers;                     /* ends with an entry whose record is NULL */
+    tr_status (*init)(tr_actor *self, void *state); /* before the first message; may be NULL */
+    void (*stop)(tr_actor *self, void *state, tr_status reason); /* last; may send; may be NULL */
 } tr_behavior;
 
-/* TR_EXPORT(&account_behavior, &teller_behavior); declares a shared object's table, at file scope, once. Where several
- * such files are linked into one program, only one table counts: offer the behaviors one by one there. */
-TR_API extern const tr_behavior *const tr_exported_behaviors[]; /* ends with NULL; defined by TR_EXPORT alone */
+/* TR_EXPORT(&account_behavior, &teller_behavior); declares a shared object's table, at file scope,
+ * once. Where several such files are linked into one program, only one table counts: offer the
+ * behaviors one by one there. */
+TR_API extern const tr_behavior
+    *const tr_exported_behaviors[]; /* ends with NULL; defined by TR_EXPORT alone */
 TR_API extern const uint32_t tr_exported_abi;
 #define TR_EXPORT(...)                                                              \
     TR_WEAK const tr_behavior *const tr_exported_behaviors[] = {__VA_ARGS__, NULL}; \
@@ -279,7 +303,8 @@ TR_API extern const uint32_t tr_exported_abi;
 
 /* The body, as the struct of the handler's record. Borrowed until the handler returns. */
 TR_API const void *tr_body(const tr_message *message);
-/* The context given to tr_ask (or to a remote tr_spawn) when this message is its outcome; NULL otherwise. */
+/* The context given to tr_ask (or to a remote tr_spawn) when this message is its outcome; NULL
+ * otherwise. */
 TR_API const void *tr_context(const tr_message *message);
 /* Who sent it; all zero when it came from the runtime itself. */
 TR_API tr_pid tr_sender(const tr_message *message);
@@ -289,13 +314,16 @@ TR_API tr_trace tr_trace_of(const tr_message *message);
 /* The token to answer this message with later; its id is 0 when the message was not an ask. */
 TR_API tr_request tr_request_of(const tr_message *message);
 
-/* Sends a copy of `*body` to `to`. Returns TR_OK when the message was accepted: it will reach the mailbox, in order
- * after all this actor sent to `to` before, or become a counted dead letter. TR_EFULL: the receiver's hard mark, or its
- * node's pressure or send queue, is full; nothing was sent. TR_EDATA: the record cannot travel. TR_ETOOBIG: the body is
- * over the message limit. TR_EUNREACHABLE: the target's node is known but there is no session with it now; nothing was
+/* Sends a copy of `*body` to `to`. Returns TR_OK when the message was accepted: it will reach the
+ * mailbox, in order after all this actor sent to `to` before, or become a counted dead letter.
+ * TR_EFULL: the receiver's hard mark, or its node's pressure or send queue, is full; nothing was
+ * sent. TR_EDATA: the record cannot travel. TR_ETOOBIG: the body is over the message limit.
+ * TR_EUNREACHABLE: the target's node is known but there is no session with it now; nothing was
  * sent. Sending past the receiver's high mark is accepted, and this actor then pauses after
- * the current message until the receiver has caught up. tr_send(self, to, deposit, .cents = 5) is the short form. */
-TR_API tr_status tr_send_record(tr_actor *self, tr_pid to, const tr_record *record, const void *body);
+ * the current message until the receiver has caught up. tr_send(self, to, deposit, .cents = 5) is
+ * the short form. */
+TR_API tr_status tr_send_record(tr_actor *self, tr_pid to, const tr_record *record,
+                                const void *body);
 #define tr_send(self, to, ...) tr_send_record(self, to, TR_VALUE_(__VA_ARGS__, ))
 
 /* Options of an ask; all zero is a 5 s timeout, no context, mailbox goes on meanwhile. */
@@ -305,14 +333,19 @@ typedef struct tr_ask_options {
     const tr_record *context_record;
     const void *context; /* copied; found again with tr_context in the reply's handler */
 } tr_ask_options;
-#define TR_ASK(...) \
-    __extension__ &(tr_ask_options) { __VA_ARGS__ }
-#define TR_CONTEXT(T, ...) \
-    .context_record = &T##_record, .context = __extension__ &(struct T) { __VA_ARGS__ }
+#define TR_ASK(...)                   \
+    __extension__ &(tr_ask_options) { \
+        __VA_ARGS__                   \
+    }
+#define TR_CONTEXT(T, ...)                                                 \
+    .context_record = &T##_record, .context = __extension__ & (struct T) { \
+        __VA_ARGS__                                                        \
+    }
 
-/* Sends a request and remembers to expect one reply, which arrives as an ordinary message handled by the behavior's
- * entry for the reply's record. When none can come, a tr_ask_failed message arrives instead. Errors: as tr_send_record.
- * tr_ask(self, to, TR_ASK(.timeout_ms = 1000, TR_CONTEXT(pending, .n = 3)), get) is the short form. */
+/* Sends a request and remembers to expect one reply, which arrives as an ordinary message handled
+ * by the behavior's entry for the reply's record. When none can come, a tr_ask_failed message
+ * arrives instead. Errors: as tr_send_record. tr_ask(self, to, TR_ASK(.timeout_ms = 1000,
+ * TR_CONTEXT(pending, .n = 3)), get) is the short form. */
 TR_API tr_status tr_ask_record(tr_actor *self, tr_pid to, const tr_ask_options *options,
                                const tr_record *record, const void *body);
 #define tr_ask(self, to, options, ...) tr_ask_record(self, to, options, TR_VALUE_(__VA_ARGS__, ))
@@ -325,19 +358,23 @@ struct tr_ask_failed {
 };
 TR_API extern const tr_record tr_ask_failed_record;
 
-/* Answers an ask, now (with its message) or later (with its token), once. Replies are never refused for fullness.
- * TR_EINVAL: `message` or `request` is no ask. A second answer, or one after the timeout, becomes a dead letter. */
-TR_API tr_status tr_reply_record(tr_actor *self, const tr_message *message, const tr_record *record, const void *body);
-TR_API tr_status tr_answer_record(tr_actor *self, tr_request request, const tr_record *record, const void *body);
+/* Answers an ask, now (with its message) or later (with its token), once. Replies are never refused
+ * for fullness. TR_EINVAL: `message` or `request` is no ask. A second answer, or one after the
+ * timeout, becomes a dead letter. */
+TR_API tr_status tr_reply_record(tr_actor *self, const tr_message *message, const tr_record *record,
+                                 const void *body);
+TR_API tr_status tr_answer_record(tr_actor *self, tr_request request, const tr_record *record,
+                                  const void *body);
 #define tr_reply(self, message, ...) tr_reply_record(self, message, TR_VALUE_(__VA_ARGS__, ))
 #define tr_answer(self, request, ...) tr_answer_record(self, request, TR_VALUE_(__VA_ARGS__, ))
 
-/* A timer: a message to oneself after `delay_ms`. `*timer_out` (may be NULL) names it for tr_timer_cancel, which
- * returns TR_ENOENT when its message has been handled already. */
+/* A timer: a message to oneself after `delay_ms`. `*timer_out` (may be NULL) names it for
+ * tr_timer_cancel, which returns TR_ENOENT when its message has been handled already. */
 typedef uint64_t tr_timer;
-TR_API tr_status tr_send_after_record(tr_actor *self, uint64_t delay_ms, tr_timer *timer_out, const tr_record *record,
-                                      const void *body);
-#define tr_send_after(self, delay_ms, ...) tr_send_after_record(self, delay_ms, NULL, TR_VALUE_(__VA_ARGS__, ))
+TR_API tr_status tr_send_after_record(tr_actor *self, uint64_t delay_ms, tr_timer *timer_out,
+                                      const tr_record *record, const void *body);
+#define tr_send_after(self, delay_ms, ...) \
+    tr_send_after_record(self, delay_ms, NULL, TR_VALUE_(__VA_ARGS__, ))
 TR_API tr_status tr_timer_cancel(tr_actor *self, tr_timer timer);
 
 /* ---- inside a handler: actors ---------------------------------------------------------------- */
@@ -351,8 +388,8 @@ typedef enum tr_overflow {
     TR_OVERFLOW_UNBOUNDED
 } tr_overflow; /* only BLOCK exists yet; others are refused with TR_ENOTSUP */
 
-/* A mailbox's marks, in messages; zero fields take the node's defaults (high 1000, low high / 2, hard 16 * high).
- * Refused with TR_EINVAL unless low < high < hard <= 1,000,000. */
+/* A mailbox's marks, in messages; zero fields take the node's defaults (high 1000, low high / 2,
+ * hard 16 * high). Refused with TR_EINVAL unless low < high < hard <= 1,000,000. */
 typedef struct tr_mailbox_options {
     tr_overflow overflow;
     uint32_t low;
@@ -362,29 +399,36 @@ typedef struct tr_mailbox_options {
 
 /* Options of a spawn; all zero is an anonymous actor on this node. */
 typedef struct tr_spawn_options {
-    const char *name;  /* claimed in the whole cluster before the actor starts; 1 to 255 bytes, no '/' and no spaces */
+    const char *name;  /* claimed in the whole cluster before the actor starts; 1 to 255 bytes, no
+                          '/' and no spaces */
     const char *node;  /* a member's name; NULL means this node */
     const void *state; /* the initial state, as the behavior's state struct; NULL means all zero */
     tr_mailbox_options mailbox;
-    const tr_record *context_record; /* of a remote or named spawn: comes back with its tr_spawned message */
+    const tr_record
+        *context_record; /* of a remote or named spawn: comes back with its tr_spawned message */
     const void *context;
     const char *supervisor; /* later; must be NULL */
 } tr_spawn_options;
-#define TR_SPAWN(...) \
-    __extension__ &(tr_spawn_options) { __VA_ARGS__ }
+#define TR_SPAWN(...)                   \
+    __extension__ &(tr_spawn_options) { \
+        __VA_ARGS__                     \
+    }
 
-/* Spawns an actor. On this node and without a name it exists when the call returns, with its pid in `*pid_out`.
- * On another node, or with a name, the outcome arrives as a tr_spawned message with the pid (so the behavior needs an entry
- * for it, else TR_EINVAL) and `*pid_out` is all zero. Errors: TR_ENOENT no such node or behavior, TR_EINVAL, TR_ENOTSUP. */
-TR_API tr_status tr_spawn(tr_actor *self, const tr_behavior *behavior, const tr_spawn_options *options,
-                          tr_pid *pid_out);
-/* The same by the behavior's name, which only the target node needs to offer; `options->state` is then described by
- * `state_record`, or NULL. */
-TR_API tr_status tr_spawn_by_name(tr_actor *self, const char *behavior, const tr_record *state_record,
-                                  const tr_spawn_options *options, tr_pid *pid_out);
+/* Spawns an actor. On this node and without a name it exists when the call returns, with its pid in
+ * `*pid_out`. On another node, or with a name, the outcome arrives as a tr_spawned message with the
+ * pid (so the behavior needs an entry for it, else TR_EINVAL) and `*pid_out` is all zero. Errors:
+ * TR_ENOENT no such node or behavior, TR_EINVAL, TR_ENOTSUP. */
+TR_API tr_status tr_spawn(tr_actor *self, const tr_behavior *behavior,
+                          const tr_spawn_options *options, tr_pid *pid_out);
+/* The same by the behavior's name, which only the target node needs to offer; `options->state` is
+ * then described by `state_record`, or NULL. */
+TR_API tr_status tr_spawn_by_name(tr_actor *self, const char *behavior,
+                                  const tr_record *state_record, const tr_spawn_options *options,
+                                  tr_pid *pid_out);
 
 struct tr_spawned {
-    int32_t status; /* TR_OK, TR_ENOENT, TR_EEXIST (name taken), TR_EUNREACHABLE, TR_ETIMEDOUT, TR_EDATA */
+    int32_t status; /* TR_OK, TR_ENOENT, TR_EEXIST (name taken), TR_EUNREACHABLE, TR_ETIMEDOUT,
+                       TR_EDATA */
     tr_pid pid;
     char reason[128];
 };
@@ -398,11 +442,12 @@ TR_API tr_status tr_stop(tr_actor *self, tr_pid pid);
 /* Records why, and returns TR_EFAILED for the handler to return. */
 TR_API tr_status tr_fail(tr_actor *self, const char *format, ...) TR_PRINTF(2, 3);
 
-/* Claims a name for this actor in the whole cluster. The outcome arrives as a tr_name_result message if the behavior has
- * an entry for it; without one a refusal is logged. */
+/* Claims a name for this actor in the whole cluster. The outcome arrives as a tr_name_result
+ * message if the behavior has an entry for it; without one a refusal is logged. */
 TR_API tr_status tr_register(tr_actor *self, const char *name);
 struct tr_name_result {
-    int32_t status; /* TR_OK, TR_EEXIST (held by `pid`), TR_ETIMEDOUT; TR_EABORTED: lost to an older claim */
+    int32_t status; /* TR_OK, TR_EEXIST (held by `pid`), TR_ETIMEDOUT; TR_EABORTED: lost to an older
+                       claim */
     tr_pid pid;
     tr_text name;
 };
@@ -410,8 +455,8 @@ TR_API extern const tr_record tr_name_result_record;
 /* Finds a name in this node's copy of the cluster's table; no message, no wait. */
 TR_API tr_status tr_whereis(tr_actor *self, const char *name, tr_pid *pid_out);
 
-/* The members that are up, this node included, oldest first: how many, and the name of one (borrowed until the handler
- * returns; NULL past the end). */
+/* The members that are up, this node included, oldest first: how many, and the name of one
+ * (borrowed until the handler returns; NULL past the end). */
 TR_API size_t tr_member_count(tr_actor *self);
 TR_API const char *tr_member_name(tr_actor *self, size_t index);
 TR_API const char *tr_node_name(tr_actor *self);
@@ -425,8 +470,8 @@ typedef enum tr_log_level { TR_DEBUG, TR_INFO, TR_WARN, TR_ERROR } tr_log_level;
 /* One log line that carries this actor's pid and the trace id of the message it is handling. */
 TR_API void tr_log(tr_actor *self, tr_log_level level, const char *format, ...) TR_PRINTF(3, 4);
 
-/* Sets a variable field of this actor's state to a copy; the old value is freed, and the last one with the actor.
- * `field` must point into the state. */
+/* Sets a variable field of this actor's state to a copy; the old value is freed, and the last one
+ * with the actor. `field` must point into the state. */
 TR_API tr_status tr_text_set(tr_actor *self, tr_text *field, const char *data, size_t bytes);
 TR_API tr_status tr_bytes_set(tr_actor *self, tr_bytes *field, const void *data, size_t bytes);
 TR_API tr_status tr_list_set(tr_actor *self, tr_list *field, const void *items, uint32_t count);
@@ -446,17 +491,18 @@ typedef enum tr_security {
 
 /* Options of a node; zero fields take the defaults in brackets. All strings are copied. */
 typedef struct tr_node_options {
-    const char *name;    /* ["n1"] 1 to 63 of [A-Za-z0-9_-], unique in its cluster */
-    const char *cluster; /* ["troupe"] nodes of another cluster are refused */
-    const char *dir;     /* [required] folder for keys, snapshots, floors; made if missing */
-    const char *keys_dir;      /* [DIR/keys] holds NAME.key and the others' NAME.pub */
-    const char *snapshot_dir;  /* [DIR/snapshots] */
-    const char *listen;        /* ["tcp://127.0.0.1:0"] for other nodes; port 0 picks a free one */
-    const char *advertise;     /* [the bound endpoint] what others connect to */
-    const char *control;       /* ["tcp://127.0.0.1:0"] for the control program */
-    const char *const *seeds;  /* [none: found a new cluster] endpoints, NULL-terminated; NAME@ENDPOINT names the key */
+    const char *name;         /* ["n1"] 1 to 63 of [A-Za-z0-9_-], unique in its cluster */
+    const char *cluster;      /* ["troupe"] nodes of another cluster are refused */
+    const char *dir;          /* [required] folder for keys, snapshots, floors; made if missing */
+    const char *keys_dir;     /* [DIR/keys] holds NAME.key and the others' NAME.pub */
+    const char *snapshot_dir; /* [DIR/snapshots] */
+    const char *listen;       /* ["tcp://127.0.0.1:0"] for other nodes; port 0 picks a free one */
+    const char *advertise;    /* [the bound endpoint] what others connect to */
+    const char *control;      /* ["tcp://127.0.0.1:0"] for the control program */
+    const char *const *seeds; /* [none: found a new cluster] endpoints, NULL-terminated;
+                                 NAME@ENDPOINT names the key */
     tr_security security;
-    unsigned workers;          /* [one a core] */
+    unsigned workers;           /* [one a core] */
     tr_mailbox_options mailbox; /* defaults of the actors' mailboxes */
     uint32_t message_bytes_max; /* [1 MiB] */
     uint64_t suspect_after_ms;  /* [3000] silence before a member is suspected */
@@ -464,32 +510,40 @@ typedef struct tr_node_options {
     uint64_t slow_handler_ms;   /* [1000] a handler that ran longer is reported */
     const char *log_path;       /* [stderr] */
     const char *log_format;     /* ["auto"] "logfmt", "json", or "auto": logfmt on a terminal */
-    tr_log_level log_level;     /* [TR_DEBUG means TR_INFO; use TR_NODE_LOG_DEBUG to see debug lines] */
+    tr_log_level log_level; /* [TR_DEBUG means TR_INFO; use TR_NODE_LOG_DEBUG to see debug lines] */
     uint32_t flags;
 } tr_node_options;
 enum {
     TR_NODE_LOG_DEBUG = 1 /* log debug lines too */
 };
 
-/* Opens a node: makes its folder and keys, binds its endpoints. Errors (with `*error` filled, which may be NULL):
- * TR_ECONFIG, TR_EIO (a port in use, a folder not writable), TR_EREFUSED (listening beyond loopback without keys). */
+/* Opens a node: makes its folder and keys, binds its endpoints. Errors (with `*error` filled, which
+ * may be NULL): TR_ECONFIG, TR_EIO (a port in use, a folder not writable), TR_EREFUSED (listening
+ * beyond loopback without keys). */
 TR_API tr_status tr_node_open(const tr_node_options *options, tr_node **node_out, tr_error *error);
-/* Offers a behavior to be spawned here by name. Before tr_node_start or tr_node_run. Errors: TR_EINVAL a field or
- * handler that cannot travel, TR_EEXIST the name is offered already; `*error` says which. */
+/* Offers a behavior to be spawned here by name. Before tr_node_start or tr_node_run. Errors:
+ * TR_EINVAL a field or handler that cannot travel, TR_EEXIST the name is offered already; `*error`
+ * says which. */
 TR_API tr_status tr_node_offer(tr_node *node, const tr_behavior *behavior, tr_error *error);
-/* Loads a shared object and offers what it exports. Errors: TR_ENOENT, TR_EDATA no table or another TR_ABI. */
+/* Loads a shared object and offers what it exports. Errors: TR_ENOENT, TR_EDATA no table or another
+ * TR_ABI. */
 TR_API tr_status tr_node_load(tr_node *node, const char *path, tr_error *error);
 /* Starts the node's threads and joins the cluster in the background. */
 TR_API tr_status tr_node_start(tr_node *node, tr_error *error);
-/* Blocks until the node is up in its cluster. TR_ETIMEDOUT, TR_EREFUSED (the cluster refused it), TR_ECLOSED. */
+/* Blocks until the node is up in its cluster. TR_ETIMEDOUT, TR_EREFUSED (the cluster refused it),
+ * TR_ECLOSED. */
 TR_API tr_status tr_node_wait_up(tr_node *node, uint64_t timeout_ms, tr_error *error);
-/* Starts the node unless started, and blocks until it has stopped: after tr_node_stop, having left its cluster. */
+/* Starts the node unless started, and blocks until it has stopped: after tr_node_stop, having left
+ * its cluster. */
 TR_API tr_status tr_node_run(tr_node *node);
-/* Asks the node to leave its cluster and stop; returns at once. Any thread, also a signal handler. */
+/* Asks the node to leave its cluster and stop; returns at once. Any thread, also a signal handler.
+ */
 TR_API void tr_node_stop(tr_node *node);
-/* Reads the folder of keys again (a new node's NAME.pub); returns at once. Any thread, also a signal handler. */
+/* Reads the folder of keys again (a new node's NAME.pub); returns at once. Any thread, also a
+ * signal handler. */
 TR_API void tr_node_reload(tr_node *node);
-/* Stops the node if it runs, ends its actors (stop callbacks run), and frees it. Ports must be closed before. */
+/* Stops the node if it runs, ends its actors (stop callbacks run), and frees it. Ports must be
+ * closed before. */
 TR_API void tr_node_close(tr_node *node);
 /* The endpoints the node is bound to; borrowed until close. */
 TR_API const char *tr_node_endpoint(const tr_node *node);
@@ -497,27 +551,31 @@ TR_API const char *tr_node_control_endpoint(const tr_node *node);
 
 /* ---- ports: plain threads among actors ------------------------------------------------------- */
 
-/* A port gives one plain thread at a time a pid, so that it can send, ask, spawn and receive. All calls may block up
- * to `timeout_ms` and return TR_ETIMEDOUT then (TR_EFULL for a send that found no room until then). */
+/* A port gives one plain thread at a time a pid, so that it can send, ask, spawn and receive. All
+ * calls may block up to `timeout_ms` and return TR_ETIMEDOUT then (TR_EFULL for a send that found
+ * no room until then). */
 TR_API tr_status tr_port_open(tr_node *node, tr_port **port_out);
 TR_API void tr_port_close(tr_port *port);
 TR_API tr_pid tr_port_pid(const tr_port *port);
-TR_API tr_status tr_port_send_record(tr_port *port, tr_pid to, uint64_t timeout_ms, const tr_record *record,
-                                     const void *body);
-#define tr_port_send(port, to, timeout_ms, ...) tr_port_send_record(port, to, timeout_ms, TR_VALUE_(__VA_ARGS__, ))
-/* Sends a request and waits for its reply. `*reply_out` is the caller's: tr_message_free. Errors besides those of a
- * send: TR_ETIMEDOUT, TR_EDEAD, TR_EUNREACHABLE. */
-TR_API tr_status tr_port_ask_record(tr_port *port, tr_pid to, uint64_t timeout_ms, tr_message **reply_out,
-                                    const tr_record *record, const void *body);
+TR_API tr_status tr_port_send_record(tr_port *port, tr_pid to, uint64_t timeout_ms,
+                                     const tr_record *record, const void *body);
+#define tr_port_send(port, to, timeout_ms, ...) \
+    tr_port_send_record(port, to, timeout_ms, TR_VALUE_(__VA_ARGS__, ))
+/* Sends a request and waits for its reply. `*reply_out` is the caller's: tr_message_free. Errors
+ * besides those of a send: TR_ETIMEDOUT, TR_EDEAD, TR_EUNREACHABLE. */
+TR_API tr_status tr_port_ask_record(tr_port *port, tr_pid to, uint64_t timeout_ms,
+                                    tr_message **reply_out, const tr_record *record,
+                                    const void *body);
 #define tr_port_ask(port, to, timeout_ms, reply_out, ...) \
     tr_port_ask_record(port, to, timeout_ms, reply_out, TR_VALUE_(__VA_ARGS__, ))
-/* Waits for the next message sent to the port's pid that is no reply. `expected` is how the caller wants it decoded; a
- * message of another record becomes a dead letter. */
+/* Waits for the next message sent to the port's pid that is no reply. `expected` is how the caller
+ * wants it decoded; a message of another record becomes a dead letter. */
 TR_API tr_status tr_port_receive(tr_port *port, const tr_record *expected, uint64_t timeout_ms,
                                  tr_message **message_out);
 /* Spawns by behavior name on any member and waits for the outcome, the name's claim included. */
 TR_API tr_status tr_port_spawn(tr_port *port, const char *behavior, const tr_record *state_record,
-                               const tr_spawn_options *options, uint64_t timeout_ms, tr_pid *pid_out, tr_error *error);
+                               const tr_spawn_options *options, uint64_t timeout_ms,
+                               tr_pid *pid_out, tr_error *error);
 TR_API tr_status tr_port_stop(tr_port *port, tr_pid pid);
 TR_API tr_status tr_port_whereis(tr_port *port, const char *name, tr_pid *pid_out);
 TR_API void tr_message_free(tr_message *message);
@@ -525,9 +583,9 @@ TR_API void tr_message_free(tr_message *message);
 /* ---- snapshots ------------------------------------------------------------------------------- */
 
 typedef struct tr_snapshot_info {
-    char id[64];        /* its folder's name under every member's snapshot folder */
+    char id[64]; /* its folder's name under every member's snapshot folder */
     uint64_t epoch;
-    bool consistent;    /* every link's counters agree (always so for a committed snapshot) */
+    bool consistent; /* every link's counters agree (always so for a committed snapshot) */
     uint32_t nodes;
     uint64_t actors;
     uint64_t in_flight; /* messages recorded in channels */
@@ -535,10 +593,12 @@ typedef struct tr_snapshot_info {
     uint64_t duration_ms;
 } tr_snapshot_info;
 
-/* Takes one consistent snapshot of the whole cluster (Chandy and Lamport 1985, coloured as by Lai and Yang 1987) while
- * everybody goes on working, and returns when its manifest is durable. Plain threads only. Errors: TR_ETIMEDOUT,
- * TR_EABORTED (`error` names the reason: member lost, session ended, disk full, overtaken), TR_EBUSY. */
-TR_API tr_status tr_snapshot(tr_node *node, uint64_t timeout_ms, tr_snapshot_info *info_out, tr_error *error);
+/* Takes one consistent snapshot of the whole cluster (Chandy and Lamport 1985, coloured as by Lai
+ * and Yang 1987) while everybody goes on working, and returns when its manifest is durable. Plain
+ * threads only. Errors: TR_ETIMEDOUT, TR_EABORTED (`error` names the reason: member lost, session
+ * ended, disk full, overtaken), TR_EBUSY. */
+TR_API tr_status tr_snapshot(tr_node *node, uint64_t timeout_ms, tr_snapshot_info *info_out,
+                             tr_error *error);
 
 #ifdef __cplusplus
 }
