@@ -1,4 +1,5 @@
-/* faults.c - what goes wrong, and when: drawn from the seed, one fault at a time, and all ended at the end. */
+/* faults.c - what goes wrong, and when: drawn from the seed, one fault at a time, and all ended at
+ * the end. */
 #include <errno.h>
 
 #include "cluster-tests/network.h"
@@ -80,7 +81,8 @@ static void fault_crash(struct sim *sim) {
     if (machine->node == NULL || (machine_is_up(machine) && up_count(sim) < 2)) return;
     sim->report->crashes++;
     machine_crash(machine, (storage_crash)sim_below(sim, 3));
-    machine->boot_ns = sim->now_ns + sim_below(sim, sim_one_in(sim, 2) ? 50 * MILLISECOND : 3 * SECOND);
+    machine->boot_ns =
+        sim->now_ns + sim_below(sim, sim_one_in(sim, 2) ? 50 * MILLISECOND : 3 * SECOND);
 }
 
 static void fault_leave(struct sim *sim) {
@@ -96,10 +98,20 @@ static void fault_disk(struct sim *sim) {
     struct machine *machine = &sim->machines[sim_below(sim, sim->machine_count)];
     sim->report->disk_faults++;
     switch (sim_below(sim, 4)) {
-    case 0: machine->disk_slow = !machine->disk_slow; break;
-    case 1: storage_memory_fail(machine->disk, 1 + sim_below(sim, 20), sim_one_in(sim, 2) ? EIO : ENOSPC); break;
-    case 2: storage_memory_set_transfer_max(machine->disk, 1 + sim_below(sim, 2000)); break;
-    default: storage_memory_set_capacity(machine->disk, sim_one_in(sim, 2) ? 0 : 1 + sim_below(sim, 40000)); break;
+        case 0:
+            machine->disk_slow = !machine->disk_slow;
+            break;
+        case 1:
+            storage_memory_fail(machine->disk, 1 + sim_below(sim, 20),
+                                sim_one_in(sim, 2) ? EIO : ENOSPC);
+            break;
+        case 2:
+            storage_memory_set_transfer_max(machine->disk, 1 + sim_below(sim, 2000));
+            break;
+        default:
+            storage_memory_set_capacity(machine->disk,
+                                        sim_one_in(sim, 2) ? 0 : 1 + sim_below(sim, 40000));
+            break;
     }
     sim_trace(sim, "the disk of %s goes wrong, or right again", machine->name);
 }
@@ -109,24 +121,24 @@ static void fault_disk(struct sim *sim) {
 static void draw_fault(struct sim *sim) {
     const struct profile *profile = &sim->profile;
     switch (sim_below(sim, 8)) {
-    case 0:
-    case 1:
-    case 2:
-        if (profile->resets) fault_reset(sim);
-        break;
-    case 3:
-        if (profile->partitions) fault_partition(sim);
-        break;
-    case 4:
-    case 5:
-        if (profile->crashes) fault_crash(sim);
-        break;
-    case 6:
-        if (profile->leaves) fault_leave(sim);
-        break;
-    default:
-        if (profile->disks) fault_disk(sim);
-        break;
+        case 0:
+        case 1:
+        case 2:
+            if (profile->resets) fault_reset(sim);
+            break;
+        case 3:
+            if (profile->partitions) fault_partition(sim);
+            break;
+        case 4:
+        case 5:
+            if (profile->crashes) fault_crash(sim);
+            break;
+        case 6:
+            if (profile->leaves) fault_leave(sim);
+            break;
+        default:
+            if (profile->disks) fault_disk(sim);
+            break;
     }
 }
 
@@ -139,7 +151,8 @@ void faults_step(struct sim *sim) {
             machine->boot_ns = sim->now_ns + sim_below(sim, SECOND);
         }
         if (machine->node == NULL && sim->now_ns >= machine->boot_ns) {
-            storage_memory_fail(machine->disk, 0, 0); /* a node that cannot write its life does not start */
+            storage_memory_fail(machine->disk, 0,
+                                0); /* a node that cannot write its life does not start */
             storage_memory_set_capacity(machine->disk, 0);
             machine_boot(machine);
         }

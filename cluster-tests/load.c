@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 enum {
-    FLOOD = 20,       /* messages of one burst of a flooder */
-    CAST = 120,       /* messages of one long handler */
+    FLOOD = 20, /* messages of one burst of a flooder */
+    CAST = 120, /* messages of one long handler */
     CHILDREN_MAX = 12,
     NAME_ROOM = 48
 };
@@ -86,7 +86,8 @@ static tr_status on_init(tr_actor *self, void *state) {
     return next_tick(self, state);
 }
 
-static bool find(tr_actor *self, const char *kind, uint32_t node, uint32_t number, tr_pid *pid_out) {
+static bool find(tr_actor *self, const char *kind, uint32_t node, uint32_t number,
+                 tr_pid *pid_out) {
     char name[NAME_ROOM];
     snprintf(name, sizeof name, "%s-%u-%u", kind, node, number);
     return tr_whereis(self, name, pid_out) == TR_OK;
@@ -137,8 +138,9 @@ const tr_behavior load_account = {
     .name = "account",
     .version = 1,
     .state = &account_record,
-    .handlers = TR_HANDLERS({&deposit_record, on_deposit}, {&transfer_record, on_transfer},
-                            {&get_record, on_get}, {&audit_record, on_audit}, {&poke_record, on_poke}),
+    .handlers =
+        TR_HANDLERS({&deposit_record, on_deposit}, {&transfer_record, on_transfer},
+                    {&get_record, on_get}, {&audit_record, on_audit}, {&poke_record, on_poke}),
 };
 
 /* ---- tellers --------------------------------------------------------------------------------- */
@@ -173,9 +175,10 @@ static tr_status on_asker_tick(tr_actor *self, void *state, const tr_message *me
     struct busy *busy = state;
     tr_pid account;
     if (find_account(self, busy, &account)) {
-        tr_status asked = draw(self, 3) == 0
-                              ? tr_ask(self, account, TR_ASK(.timeout_ms = 400), get)
-                              : tr_ask(self, account, TR_ASK(.timeout_ms = 150, .hold = true), audit);
+        tr_status asked =
+            draw(self, 3) == 0
+                ? tr_ask(self, account, TR_ASK(.timeout_ms = 400), get)
+                : tr_ask(self, account, TR_ASK(.timeout_ms = 150, .hold = true), audit);
         if (asked == TR_OK) busy->acts++;
         tr_send(self, tr_self(self), poke, .number = busy->acts);
     }
@@ -210,8 +213,10 @@ static tr_status on_work(tr_actor *self, void *state, const tr_message *message)
     struct child *child = state;
     tr_send(self, tr_sender(message), done, .left = child->left);
     if (child->left == 0 && draw(self, 4) == 0) return tr_fail(self, "worn out");
-    if (child->left == 0) tr_exit(self);
-    else child->left--;
+    if (child->left == 0)
+        tr_exit(self);
+    else
+        child->left--;
     return TR_OK;
 }
 
@@ -243,12 +248,16 @@ static tr_status on_breeder_tick(tr_actor *self, void *state, const tr_message *
     struct child child = {.left = draw(self, 4)};
     tr_pid pid;
     if (draw(self, 2) == 0) {
-        if (tr_spawn(self, &load_child, TR_SPAWN(.state = &child), &pid) == TR_OK) employ(self, pid);
+        if (tr_spawn(self, &load_child, TR_SPAWN(.state = &child), &pid) == TR_OK)
+            employ(self, pid);
     } else if (busy->acts - busy->outcomes < CHILDREN_MAX) {
         const char *node = tr_member_name(self, draw(self, (uint32_t)tr_member_count(self)));
-        if (node != NULL && tr_spawn(self, &load_child, TR_SPAWN(.state = &child, .node = node), &pid) == TR_OK) {
-            if (!tr_pid_is_none(pid)) employ(self, pid);
-            else busy->acts++;
+        if (node != NULL &&
+            tr_spawn(self, &load_child, TR_SPAWN(.state = &child, .node = node), &pid) == TR_OK) {
+            if (!tr_pid_is_none(pid))
+                employ(self, pid);
+            else
+                busy->acts++;
         }
     }
     return next_tick(self, busy);
@@ -341,12 +350,9 @@ static const struct {
     const char *name;
     tr_mailbox_options mailbox;
 } KINDS[] = {
-    {&load_account, "account", {0, 0, 0, 0}},
-    {&load_teller, "teller", {0, 0, 0, 0}},
-    {&load_asker, "asker", {0, 0, 0, 0}},
-    {&load_breeder, "breeder", {0, 0, 0, 0}},
-    {&load_sink, "sink", {0, 3, 8, 40}},
-    {&load_flooder, "flooder", {0, 2, 6, 60}},
+    {&load_account, "account", {0, 0, 0, 0}}, {&load_teller, "teller", {0, 0, 0, 0}},
+    {&load_asker, "asker", {0, 0, 0, 0}},     {&load_breeder, "breeder", {0, 0, 0, 0}},
+    {&load_sink, "sink", {0, 3, 8, 40}},      {&load_flooder, "flooder", {0, 2, 6, 60}},
     {&load_caster, "caster", {0, 0, 0, 0}},
 };
 enum { KIND_COUNT = sizeof KINDS / sizeof KINDS[0] };
@@ -355,8 +361,11 @@ static tr_status spawn_wish(tr_actor *self, const struct root *root, struct wish
     char name[NAME_ROOM];
     snprintf(name, sizeof name, "%s-%u-%u", KINDS[wanted.kind].name, root->index, wanted.number);
     struct account account = {.cents = LOAD_ACCOUNT_CENTS};
-    struct busy busy = {.deadline_ns = root->deadline_ns, .index = root->index, .nodes = root->nodes,
-                        .accounts = root->accounts, .pause_us = root->pause_us};
+    struct busy busy = {.deadline_ns = root->deadline_ns,
+                        .index = root->index,
+                        .nodes = root->nodes,
+                        .accounts = root->accounts,
+                        .pause_us = root->pause_us};
     const void *state = wanted.kind == 0 ? (const void *)&account : &busy;
     return tr_spawn(self, KINDS[wanted.kind].behavior,
                     TR_SPAWN(.name = name, .state = state, .mailbox = KINDS[wanted.kind].mailbox,
@@ -367,7 +376,8 @@ static tr_status spawn_wish(tr_actor *self, const struct root *root, struct wish
 static tr_status on_root_init(tr_actor *self, void *state) {
     const struct root *root = state;
     for (uint32_t i = 0; i < root->accounts; i++) spawn_wish(self, root, (struct wish){0, i});
-    for (uint32_t kind = 1; kind < KIND_COUNT; kind++) spawn_wish(self, root, (struct wish){kind, 0});
+    for (uint32_t kind = 1; kind < KIND_COUNT; kind++)
+        spawn_wish(self, root, (struct wish){kind, 0});
     return TR_OK;
 }
 
@@ -401,6 +411,6 @@ const tr_behavior load_root = {
 };
 
 const tr_behavior *const load_behaviors[] = {
-    &load_root, &load_account, &load_teller,  &load_asker,  &load_breeder,
+    &load_root,  &load_account, &load_teller,  &load_asker,  &load_breeder,
     &load_child, &load_sink,    &load_flooder, &load_caster, NULL,
 };

@@ -1,10 +1,12 @@
 /*
- * load.h - the actors whose messages the simulator's cuts go through; written with <troupe.h> alone.
+ * load.h - the actors whose messages the simulator's cuts go through; written with <troupe.h>
+ * alone.
  *
- * One root a node spawns the rest: accounts that move money, tellers that order transfers by name, an
- * asker that holds, a breeder of children here and elsewhere, a sink with a small mailbox and a
+ * One root a node spawns the rest: accounts that move money, tellers that order transfers by name,
+ * an asker that holds, a breeder of children here and elsewhere, a sink with a small mailbox and a
  * flooder that overruns sinks, a caster with one long handler. They work until a deadline.
- * What a deposit is worth follows from its receiver's pid (load_amount), so that the oracle knows it.
+ * What a deposit is worth follows from its receiver's pid (load_amount), so that the oracle knows
+ * it.
  */
 #ifndef TROUPE_CLUSTER_TESTS_LOAD_H
 #define TROUPE_CLUSTER_TESTS_LOAD_H
@@ -26,8 +28,8 @@ struct deposit {
 struct root {
     uint64_t deadline_ns; /* by tr_now */
     uint32_t index, nodes;
-    uint32_t accounts;    /* on each node */
-    uint32_t pause_us;    /* between two acts of each busy actor, on average */
+    uint32_t accounts; /* on each node */
+    uint32_t pause_us; /* between two acts of each busy actor, on average */
 };
 
 TR_RECORD_DECLARE(account);

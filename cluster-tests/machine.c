@@ -40,7 +40,8 @@ static void on_log_line(void *context, const char *line, size_t bytes) {
     char text[300];
     snprintf(text, sizeof text, "%.*s", (int)bytes, line);
     text[strcspn(text, "\n")] = '\0';
-    if (strstr(text, "sent nonsense") != NULL) sim_fail(sim, "a peer does not understand another: %s", text);
+    if (strstr(text, "sent nonsense") != NULL)
+        sim_fail(sim, "a peer does not understand another: %s", text);
     if (sim->profile.fault_gap_ns == 0 && strstr(text, "a newer colour is about") != NULL)
         sim_fail(sim, "I6: a colour came before its start, without a fault: %s", text);
 }
@@ -100,18 +101,26 @@ static void set_seeds(const struct machine *machine, char (*texts)[64], const ch
 void machine_boot(struct machine *machine) {
     struct sim *sim = machine->sim;
     machine->boot_ns = UINT64_MAX;
-    machine->environment = (struct environment){.context = machine, .now_ns = now_ns, .wall_ns = wall_ns,
-                                                .random_bytes = random_bytes, .observer = &machine->observer,
+    machine->environment = (struct environment){.context = machine,
+                                                .now_ns = now_ns,
+                                                .wall_ns = wall_ns,
+                                                .random_bytes = random_bytes,
+                                                .observer = &machine->observer,
                                                 .logger = machine->logger};
     char texts[MACHINES_MAX][64];
     const char *seeds[MACHINES_MAX + 1];
     set_seeds(machine, texts, seeds);
-    tr_node_options options = {.name = machine->name, .dir = "data", .seeds = seeds,
-                               .security = TR_SECURITY_NONE, .workers = machine->workers,
-                               .suspect_after_ms = 600, .down_after_ms = 2000};
+    tr_node_options options = {.name = machine->name,
+                               .dir = "data",
+                               .seeds = seeds,
+                               .security = TR_SECURITY_NONE,
+                               .workers = machine->workers,
+                               .suspect_after_ms = 600,
+                               .down_after_ms = 2000};
     struct node_world world = {.environment = &machine->environment,
                                .files = storage_memory_files(machine->disk),
-                               .open_driver = network_open_driver, .context = machine};
+                               .open_driver = network_open_driver,
+                               .context = machine};
     tr_error error = {0};
     machine->lives++;
     if (node_new(&options, &world, machine->logger, &machine->node, &error) != TR_OK)
@@ -156,8 +165,10 @@ static void spawn_root(struct machine *machine) {
     struct sim *sim = machine->sim;
     struct runtime *runtime = machine->node->runtime;
     uint64_t left_ns = sim->load_until_ns > sim->now_ns ? sim->load_until_ns - sim->now_ns : 0;
-    struct root root = {.deadline_ns = wall_ns(machine) + left_ns, .index = machine->index,
-                        .nodes = sim->machine_count, .accounts = 4,
+    struct root root = {.deadline_ns = wall_ns(machine) + left_ns,
+                        .index = machine->index,
+                        .nodes = sim->machine_count,
+                        .accounts = 4,
                         .pause_us = 4000 + (uint32_t)sim_below(sim, 20000)};
     struct spawn_request request;
     struct buffer state;
@@ -167,10 +178,13 @@ static void spawn_root(struct machine *machine) {
     tr_trace trace = {{0}, 0};
     tr_error error = {0};
     tr_spawn_options options = {.state = &root};
-    tr_status status = services_request(runtime, "root", &root_record, &options, &request, &state, &service, &error);
-    if (status == TR_OK) status = record_table_intern(runtime->records, &spawn_request_record, &type, &error);
+    tr_status status = services_request(runtime, "root", &root_record, &options, &request, &state,
+                                        &service, &error);
     if (status == TR_OK)
-        status = port_post(machine->port, service, MESSAGE_USER, MESSAGE_ASK, type, &request, &trace, NULL);
+        status = record_table_intern(runtime->records, &spawn_request_record, &type, &error);
+    if (status == TR_OK)
+        status = port_post(machine->port, service, MESSAGE_USER, MESSAGE_ASK, type, &request,
+                           &trace, NULL);
     if (status != TR_OK) sim_fail(sim, "%s: no root: %s", machine->name, error.message);
     buffer_fini(&state);
 }
@@ -178,7 +192,8 @@ static void spawn_root(struct machine *machine) {
 static void begin_to_host(struct machine *machine) {
     struct sim *sim = machine->sim;
     struct runtime *runtime = machine->node->runtime;
-    for (unsigned i = 0; i < machine->workers; i++) reclaim_online(&runtime->workers[i]->producer.reader);
+    for (unsigned i = 0; i < machine->workers; i++)
+        reclaim_online(&runtime->workers[i]->producer.reader);
     machine->hosts = true;
     machine->port_unit.busy = true;
     if (tr_port_open(machine->node, &machine->port) != TR_OK)
@@ -210,7 +225,8 @@ void machine_step_storage(struct machine *machine) {
     machine->storage.busy = true;
     storage_step(machine->node->storage);
     machine->storage.busy = false;
-    if (machine->disk_slow) machine->storage.stalled_ns = sim->now_ns + sim_below(sim, 60 * MILLISECOND);
+    if (machine->disk_slow)
+        machine->storage.stalled_ns = sim->now_ns + sim_below(sim, 60 * MILLISECOND);
 }
 
 /* The outside acts: takes what has come, orders a transfer or asks an account by name. */
@@ -223,12 +239,17 @@ void machine_step_port(struct machine *machine) {
     if (sim->now_ns < sim->load_until_ns) {
         char from[32], to[32];
         tr_pid source, target;
-        snprintf(from, sizeof from, "account-%u-%u", (unsigned)sim_below(sim, sim->machine_count), (unsigned)sim_below(sim, 4));
-        snprintf(to, sizeof to, "account-%u-%u", (unsigned)sim_below(sim, sim->machine_count), (unsigned)sim_below(sim, 4));
-        bool found = port_whereis(machine->port, from, &source) == TR_OK && port_whereis(machine->port, to, &target) == TR_OK;
+        snprintf(from, sizeof from, "account-%u-%u", (unsigned)sim_below(sim, sim->machine_count),
+                 (unsigned)sim_below(sim, 4));
+        snprintf(to, sizeof to, "account-%u-%u", (unsigned)sim_below(sim, sim->machine_count),
+                 (unsigned)sim_below(sim, 4));
+        bool found = port_whereis(machine->port, from, &source) == TR_OK &&
+                     port_whereis(machine->port, to, &target) == TR_OK;
         bool asks = sim_one_in(sim, 3);
         const record_type *type;
-        if (found && record_table_intern(runtime->records, asks ? &get_record : &transfer_record, &type, NULL) == TR_OK &&
+        if (found &&
+            record_table_intern(runtime->records, asks ? &get_record : &transfer_record, &type,
+                                NULL) == TR_OK &&
             port_admits(machine->port, source, false)) {
             struct transfer transfer = {.to = target};
             struct get get = {0};
@@ -259,24 +280,28 @@ struct wish {
     struct sim *sim;
 };
 
-static void on_snapshot(void *context, tr_status status, const snapshot_result *result, const tr_error *error) {
+static void on_snapshot(void *context, tr_status status, const snapshot_result *result,
+                        const tr_error *error) {
     struct wish *wish = context;
     struct sim *sim = wish->sim;
     struct machine *machine = wish->machine;
     sim->snapshots_open--;
     if (status == TR_OK) {
         sim->report->committed++;
-        sim_trace(sim, "%s: %s is committed: %" PRIu64 " actors, %" PRIu64 " in flight", machine->name,
-                  result->cut.id, result->actors, result->in_flight);
+        sim_trace(sim, "%s: %s is committed: %" PRIu64 " actors, %" PRIu64 " in flight",
+                  machine->name, result->cut.id, result->actors, result->in_flight);
         oracle_check_cut(sim->oracle, machine, result->cut.id);
     } else {
         sim->report->aborted++;
-        sim_trace(sim, "%s: snapshot aborted: %s: %s", machine->name, tr_status_name(status), error->message);
+        sim_trace(sim, "%s: snapshot aborted: %s: %s", machine->name, tr_status_name(status),
+                  error->message);
         if (status == TR_ECHECK || strstr(error->message, "counts differ") != NULL)
             sim_fail(sim, "I8: %s aborted a snapshot: %s", machine->name, error->message);
-        bool crossed = strstr(error->message, "overtaken") != NULL || status == TR_ETIMEDOUT || status == TR_EBUSY;
+        bool crossed = strstr(error->message, "overtaken") != NULL || status == TR_ETIMEDOUT ||
+                       status == TR_EBUSY;
         if (sim->profile.fault_gap_ns == 0 && !crossed && !sim->ending)
-            sim_fail(sim, "%s aborted a snapshot without a fault: %s", machine->name, error->message);
+            sim_fail(sim, "%s aborted a snapshot without a fault: %s", machine->name,
+                     error->message);
     }
     mem_free(wish);
 }

@@ -100,7 +100,8 @@ static struct station *station_of(struct machine *machine) {
 /* The machine with that endpoint, or MACHINES_MAX. */
 static unsigned machine_at(const struct sim *sim, const char *endpoint) {
     unsigned index = 0;
-    while (index < sim->machine_count && strcmp(sim->machines[index].endpoint, endpoint) != 0) index++;
+    while (index < sim->machine_count && strcmp(sim->machines[index].endpoint, endpoint) != 0)
+        index++;
     return index < sim->machine_count ? index : MACHINES_MAX;
 }
 
@@ -132,8 +133,10 @@ static tr_status driver_op_connect(void *context, uint32_t peer, const char *end
     } else if (made->to < MACHINES_MAX) {
         wire_lose(machine->sim, &network->wires[machine->index][made->to], made->id);
     }
-    *made = (struct connection){.id = ++network->last_connection, .to = machine_at(machine->sim, endpoint)};
-    if (made->to == MACHINES_MAX) return error_set(error, TR_EINVAL, NULL, "%s is nowhere", endpoint);
+    *made = (struct connection){.id = ++network->last_connection,
+                                .to = machine_at(machine->sim, endpoint)};
+    if (made->to == MACHINES_MAX)
+        return error_set(error, TR_EINVAL, NULL, "%s is nowhere", endpoint);
     if (is_listening(network, machine->index, made->to)) tell_ready(network, machine->index, peer);
     return TR_OK;
 }
@@ -197,7 +200,8 @@ static void driver_op_close(void *context) {
     struct machine *machine = context;
     struct station *station = station_of(machine);
     size_t cursor = 0;
-    for (struct connection *each; (each = map_u64_next(&station->connections, &cursor, NULL)) != NULL;)
+    for (struct connection *each;
+         (each = map_u64_next(&station->connections, &cursor, NULL)) != NULL;)
         mem_free(each);
     map_u64_fini(&station->connections);
     station->open = false;
@@ -208,7 +212,8 @@ static void tell_others(struct network *network, unsigned from, unsigned to) {
     struct station *station = &network->stations[from];
     size_t cursor = 0;
     uint64_t peer;
-    for (struct connection *each; (each = map_u64_next(&station->connections, &cursor, &peer)) != NULL;)
+    for (struct connection *each;
+         (each = map_u64_next(&station->connections, &cursor, &peer)) != NULL;)
         if (each->to == to) tell_ready(network, from, (uint32_t)peer);
 }
 
@@ -250,7 +255,8 @@ static void reset_direction(struct network *network, unsigned from, unsigned to)
     struct station *station = &network->stations[from];
     size_t cursor = 0;
     uint64_t peer;
-    for (struct connection *each; (each = map_u64_next(&station->connections, &cursor, &peer)) != NULL;) {
+    for (struct connection *each;
+         (each = map_u64_next(&station->connections, &cursor, &peer)) != NULL;) {
         if (each->to != to) continue;
         wire_lose(network->sim, &network->wires[from][to], each->id);
         *each = (struct connection){.id = ++network->last_connection, .to = to};
@@ -304,9 +310,11 @@ void network_deliver(struct network *network, unsigned machine, unsigned choice)
     wire->first = frame->next;
     struct station *station = &network->stations[machine];
     if (wire == &network->news[machine]) {
-        if (station->events.ready != NULL) station->events.ready(station->events.context, frame->peer);
+        if (station->events.ready != NULL)
+            station->events.ready(station->events.context, frame->peer);
     } else {
-        uint8_t *exact = mem_alloc(frame->bytes); /* so that a sanitizer sees what is read past its end */
+        uint8_t *exact =
+            mem_alloc(frame->bytes); /* so that a sanitizer sees what is read past its end */
         memcpy(exact, frame->data, frame->bytes);
         station->events.frame(station->events.context, "", exact, frame->bytes);
         mem_free(exact);

@@ -43,8 +43,8 @@ void oracle_free(struct oracle *oracle) {
 
 char *oracle_pid_text(const struct oracle *oracle, tr_pid pid, char text[static 64]) {
     const struct life *life = map_u64_find(&oracle->lives, pid.space);
-    snprintf(text, 64, "n%u%s/%u.%u", life == NULL ? 0 : life->machine + 1, life != NULL && life->over ? "(gone)" : "",
-             pid.slot, pid.generation);
+    snprintf(text, 64, "n%u%s/%u.%u", life == NULL ? 0 : life->machine + 1,
+             life != NULL && life->over ? "(gone)" : "", pid.slot, pid.generation);
     return text;
 }
 
@@ -104,10 +104,12 @@ static struct mail *mail_of(struct oracle *oracle, const struct observation *wha
     return mail;
 }
 
-__attribute__((noreturn)) static void fail_mail(struct oracle *oracle, const struct mail *mail, const char *what) {
+__attribute__((noreturn)) static void fail_mail(struct oracle *oracle, const struct mail *mail,
+                                                const char *what) {
     char from[64], to[64];
-    sim_fail(oracle->sim, "%s: %s %" PRIu64 " from %s to %s", what, mail->record == NULL ? "stop" : mail->record,
-             mail->serial, oracle_pid_text(oracle, mail->from->pid, from), oracle_pid_text(oracle, mail->to, to));
+    sim_fail(oracle->sim, "%s: %s %" PRIu64 " from %s to %s", what,
+             mail->record == NULL ? "stop" : mail->record, mail->serial,
+             oracle_pid_text(oracle, mail->from->pid, from), oracle_pid_text(oracle, mail->to, to));
 }
 
 static void close_mail(struct oracle *oracle, struct mail *mail) {
@@ -132,10 +134,13 @@ void oracle_life_ends(struct oracle *oracle, struct machine *machine) {
     }
 }
 
-static void on_epoch(struct oracle *oracle, struct machine *machine, const struct observation *what) {
+static void on_epoch(struct oracle *oracle, struct machine *machine,
+                     const struct observation *what) {
     struct life *life = oracle->present[machine->index];
     uint64_t before = life == NULL ? oracle->early_epoch[machine->index] : life->epoch;
-    if (what->epoch <= before) sim_fail(oracle->sim, "I6: E of %s goes from %" PRIu64 " back to %" PRIu64, machine->name, before, what->epoch);
+    if (what->epoch <= before)
+        sim_fail(oracle->sim, "I6: E of %s goes from %" PRIu64 " back to %" PRIu64, machine->name,
+                 before, what->epoch);
     oracle->early_epoch[machine->index] = what->epoch;
     if (life == NULL) return;
     life->epoch = what->epoch;
@@ -150,10 +155,12 @@ static void on_epoch(struct oracle *oracle, struct machine *machine, const struc
 
 /* ---- actors ---------------------------------------------------------------------------------- */
 
-static void on_birth(struct oracle *oracle, struct machine *machine, const struct observation *what) {
+static void on_birth(struct oracle *oracle, struct machine *machine,
+                     const struct observation *what) {
     struct life *life = life_of(oracle, machine);
     struct book *book = oracle_book(oracle, what->actor);
-    if (book->observed || what->actor.space != life->space) sim_fail(oracle->sim, "a pid is born twice");
+    if (book->observed || what->actor.space != life->space)
+        sim_fail(oracle->sim, "a pid is born twice");
     book->observed = true;
     book->life = life;
     book->birth_epoch = book->epoch = what->epoch;
@@ -162,21 +169,24 @@ static void on_birth(struct oracle *oracle, struct machine *machine, const struc
     book->behavior = actor->behavior->offered->name;
     book->is_account = actor->behavior->offered == &load_account;
     book->is_service = actor->behavior->system;
-    if (book->is_account) book->born_cents = book->ledger = ((const struct account *)what->state)->cents;
-    if (what->epoch > life->epoch) sim_fail(oracle->sim, "I6: an actor is born newer than its node");
+    if (book->is_account)
+        book->born_cents = book->ledger = ((const struct account *)what->state)->cents;
+    if (what->epoch > life->epoch)
+        sim_fail(oracle->sim, "I6: an actor is born newer than its node");
 }
 
 static void on_turn(struct oracle *oracle, const struct observation *what, bool recorded) {
     struct book *book = oracle_book(oracle, what->actor);
     char text[64];
     if (!book->observed || book->dead || what->epoch <= book->epoch)
-        sim_fail(oracle->sim, "I6: %s turns to %" PRIu64 " from %" PRIu64, oracle_pid_text(oracle, book->pid, text),
-                 what->epoch, book->epoch);
+        sim_fail(oracle->sim, "I6: %s turns to %" PRIu64 " from %" PRIu64,
+                 oracle_pid_text(oracle, book->pid, text), what->epoch, book->epoch);
     book->epoch = what->epoch;
     book->turns = mem_realloc_array(book->turns, book->turn_count + 1, sizeof *book->turns);
-    book->turns[book->turn_count++] = (struct turn){
-        .epoch = what->epoch, .recorded = recorded,
-        .cents = book->is_account ? ((const struct account *)what->state)->cents : 0};
+    book->turns[book->turn_count++] =
+        (struct turn){.epoch = what->epoch,
+                      .recorded = recorded,
+                      .cents = book->is_account ? ((const struct account *)what->state)->cents : 0};
     if (book->is_account && book->turns[book->turn_count - 1].cents != book->ledger)
         sim_fail(oracle->sim, "money: %s is recorded in the middle of a handler",
                  oracle_pid_text(oracle, book->pid, text));
@@ -194,11 +204,13 @@ bool oracle_may_overtake(const char *record) {
     return record == NULL || strcmp(record, "audited") == 0 || strcmp(record, "tr_ask_failed") == 0;
 }
 
-static void on_send(struct oracle *oracle, struct machine *machine, const struct observation *what) {
+static void on_send(struct oracle *oracle, struct machine *machine,
+                    const struct observation *what) {
     struct mail *mail = mail_of(oracle, what);
     if (mail->sent) fail_mail(oracle, mail, "sent twice");
     mail->sent = true;
-    if (mail->from->observed && mail->from->epoch != what->colour) fail_mail(oracle, mail, "I6: not of its sender's colour");
+    if (mail->from->observed && mail->from->epoch != what->colour)
+        fail_mail(oracle, mail, "I6: not of its sender's colour");
     const struct runtime *runtime = machine->node->runtime;
     const char *home = runtime->router->node_of(runtime->router_context, what->to.space);
     struct peer *peer = home == NULL ? NULL : peer_find(machine->node, home);
@@ -219,17 +231,22 @@ static void check_order(struct oracle *oracle, const struct mail *mail) {
     if ((uintptr_t)last >= mail->serial) fail_mail(oracle, mail, "I2: handled out of order");
 }
 
-static void on_receive(struct oracle *oracle, struct machine *machine, const struct observation *what) {
+static void on_receive(struct oracle *oracle, struct machine *machine,
+                       const struct observation *what) {
     struct mail *mail = mail_of(oracle, what);
     if (!mail->sent) fail_mail(oracle, mail, "handled, but never sent");
     if (mail->received) fail_mail(oracle, mail, "I2: handled twice");
-    if (mail->dead && !mail->dead_by_session) fail_mail(oracle, mail, "handled after it was a dead letter");
-    if (what->to.space != life_of(oracle, machine)->space) fail_mail(oracle, mail, "handled on a wrong node");
+    if (mail->dead && !mail->dead_by_session)
+        fail_mail(oracle, mail, "handled after it was a dead letter");
+    if (what->to.space != life_of(oracle, machine)->space)
+        fail_mail(oracle, mail, "handled on a wrong node");
     struct book *to = oracle_book(oracle, what->to);
     mail->received = true;
     mail->received_epoch = to->observed ? to->epoch : what->epoch;
-    if (to->observed && (to->dead || what->epoch != to->epoch)) fail_mail(oracle, mail, "I6: handled in a wrong colour");
-    if (mail->sent_epoch > mail->received_epoch) fail_mail(oracle, mail, "I6: handled inside, sent outside");
+    if (to->observed && (to->dead || what->epoch != to->epoch))
+        fail_mail(oracle, mail, "I6: handled in a wrong colour");
+    if (mail->sent_epoch > mail->received_epoch)
+        fail_mail(oracle, mail, "I6: handled inside, sent outside");
     check_order(oracle, mail);
     close_mail(oracle, mail);
     if (to->is_account && what->record != NULL && strcmp(what->record, "deposit") == 0)
@@ -242,11 +259,12 @@ static void on_handled(struct oracle *oracle, const struct observation *what) {
     int64_t cents = ((const struct account *)what->state)->cents;
     char text[64];
     if (cents != to->ledger)
-        sim_fail(oracle->sim, "money: %s has %" PRId64 " and should have %" PRId64, oracle_pid_text(oracle, to->pid, text),
-                 cents, to->ledger);
+        sim_fail(oracle->sim, "money: %s has %" PRId64 " and should have %" PRId64,
+                 oracle_pid_text(oracle, to->pid, text), cents, to->ledger);
 }
 
-static void on_dead_letter(struct oracle *oracle, struct machine *machine, const struct observation *what) {
+static void on_dead_letter(struct oracle *oracle, struct machine *machine,
+                           const struct observation *what) {
     struct mail *mail = mail_of(oracle, what);
     bool by_session = strcmp(what->reason, deadletter_text(DEADLETTER_SESSION)) == 0;
     bool again = mail->dead && !mail->dead_by_session && !by_session;
@@ -279,9 +297,19 @@ static uint64_t mix(uint64_t hash, uint64_t word) {
 }
 
 static void add_to_hash(struct sim *sim, unsigned machine, const struct observation *what) {
-    uint64_t words[] = {(uint64_t)what->kind << 8 | machine, sim->now_ns, what->actor.slot, what->actor.generation,
-                        what->from.space, what->from.slot, what->from.generation, what->to.space, what->to.slot,
-                        what->to.generation, what->serial, what->colour, what->epoch};
+    uint64_t words[] = {(uint64_t)what->kind << 8 | machine,
+                        sim->now_ns,
+                        what->actor.slot,
+                        what->actor.generation,
+                        what->from.space,
+                        what->from.slot,
+                        what->from.generation,
+                        what->to.space,
+                        what->to.slot,
+                        what->to.generation,
+                        what->serial,
+                        what->colour,
+                        what->epoch};
     uint64_t *hash = sim->report->hash;
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         hash[0] = mix(hash[0] + i, words[i]);
@@ -289,44 +317,66 @@ static void add_to_hash(struct sim *sim, unsigned machine, const struct observat
     }
 }
 
-static void trace(struct oracle *oracle, const struct machine *machine, const struct observation *what) {
-    static const char *const names[] = {"birth", "death", "send", "receive", "handled", "dead letter", "record actor",
-                                        "record", "epoch", "turn"};
+static void trace(struct oracle *oracle, const struct machine *machine,
+                  const struct observation *what) {
+    static const char *const names[] = {"birth",   "death",       "send",         "receive",
+                                        "handled", "dead letter", "record actor", "record",
+                                        "epoch",   "turn"};
     if (!oracle->sim->verbose) return;
     char a[64], b[64];
     if (what->serial != 0)
-        sim_trace(oracle->sim, "%s %s %s #%" PRIu64 " %s -> %s colour %" PRIx64 " epoch %" PRIx64 "%s%s", machine->name,
-                  names[what->kind], what->record == NULL ? "stop" : what->record, what->serial,
-                  oracle_pid_text(oracle, what->from, a), oracle_pid_text(oracle, what->to, b), what->colour, what->epoch,
+        sim_trace(oracle->sim,
+                  "%s %s %s #%" PRIu64 " %s -> %s colour %" PRIx64 " epoch %" PRIx64 "%s%s",
+                  machine->name, names[what->kind], what->record == NULL ? "stop" : what->record,
+                  what->serial, oracle_pid_text(oracle, what->from, a),
+                  oracle_pid_text(oracle, what->to, b), what->colour, what->epoch,
                   what->reason == NULL ? "" : " ", what->reason == NULL ? "" : what->reason);
     else
         sim_trace(oracle->sim, "%s %s %s epoch %" PRIx64, machine->name, names[what->kind],
                   oracle_pid_text(oracle, what->actor, a), what->epoch);
 }
 
-void oracle_observe(struct oracle *oracle, struct machine *machine, const struct observation *what) {
+void oracle_observe(struct oracle *oracle, struct machine *machine,
+                    const struct observation *what) {
     struct simulator_report *report = oracle->sim->report;
-    bool is_message = what->kind == OBSERVE_SEND || what->kind == OBSERVE_RECEIVE || what->kind == OBSERVE_HANDLED ||
-                      what->kind == OBSERVE_DEAD_LETTER || what->kind == OBSERVE_RECORD_MESSAGE;
+    bool is_message = what->kind == OBSERVE_SEND || what->kind == OBSERVE_RECEIVE ||
+                      what->kind == OBSERVE_HANDLED || what->kind == OBSERVE_DEAD_LETTER ||
+                      what->kind == OBSERVE_RECORD_MESSAGE;
     if (is_message && what->serial == 0) return; /* a timer's token: no channel message */
     trace(oracle, machine, what);
     switch (what->kind) {
-    case OBSERVE_BIRTH: on_birth(oracle, machine, what); return;
-    case OBSERVE_DEATH: on_death(oracle, what); return;
-    case OBSERVE_EPOCH: on_epoch(oracle, machine, what); return;
-    case OBSERVE_TURN: on_turn(oracle, what, false); return;
-    case OBSERVE_HANDLED: on_handled(oracle, what); return;
-    case OBSERVE_DEAD_LETTER: on_dead_letter(oracle, machine, what); return;
-    case OBSERVE_SEND:
-        report->sends++;
-        on_send(oracle, machine, what);
-        break;
-    case OBSERVE_RECEIVE:
-        report->receives++;
-        on_receive(oracle, machine, what);
-        break;
-    case OBSERVE_RECORD_ACTOR: on_turn(oracle, what, true); break;
-    case OBSERVE_RECORD_MESSAGE: on_record(oracle, what); break;
+        case OBSERVE_BIRTH:
+            on_birth(oracle, machine, what);
+            return;
+        case OBSERVE_DEATH:
+            on_death(oracle, what);
+            return;
+        case OBSERVE_EPOCH:
+            on_epoch(oracle, machine, what);
+            return;
+        case OBSERVE_TURN:
+            on_turn(oracle, what, false);
+            return;
+        case OBSERVE_HANDLED:
+            on_handled(oracle, what);
+            return;
+        case OBSERVE_DEAD_LETTER:
+            on_dead_letter(oracle, machine, what);
+            return;
+        case OBSERVE_SEND:
+            report->sends++;
+            on_send(oracle, machine, what);
+            break;
+        case OBSERVE_RECEIVE:
+            report->receives++;
+            on_receive(oracle, machine, what);
+            break;
+        case OBSERVE_RECORD_ACTOR:
+            on_turn(oracle, what, true);
+            break;
+        case OBSERVE_RECORD_MESSAGE:
+            on_record(oracle, what);
+            break;
     }
     add_to_hash(oracle->sim, machine->index, what);
 }
@@ -339,5 +389,6 @@ bool oracle_is_quiet(struct oracle *oracle) {
 
 void oracle_check_end(struct oracle *oracle) {
     for (size_t i = 0; i < oracle->mail_count; i++)
-        if (oracle->mails[i]->open) fail_mail(oracle, oracle->mails[i], "I2: lost, neither handled nor a dead letter");
+        if (oracle->mails[i]->open)
+            fail_mail(oracle, oracle->mails[i], "I2: lost, neither handled nor a dead letter");
 }

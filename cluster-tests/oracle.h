@@ -1,10 +1,10 @@
 /*
  * oracle.h - sees every event of every node and says what must not be.
  *
- * It keeps its own books: who was born, turned and died when, who sent what in which colour, and what
- * became of it. Online it checks order and loss (I2), the colours (I6) and the accounts' money; for
- * each committed snapshot it reads manifest and parts and checks I6, I7, I8 and the money in it.
- * A message is named by its sender and its serial. All of a run is remembered.
+ * It keeps its own books: who was born, turned and died when, who sent what in which colour, and
+ * what became of it. Online it checks order and loss (I2), the colours (I6) and the accounts'
+ * money; for each committed snapshot it reads manifest and parts and checks I6, I7, I8 and the
+ * money in it. A message is named by its sender and its serial. All of a run is remembered.
  */
 #ifndef TROUPE_CLUSTER_TESTS_ORACLE_H
 #define TROUPE_CLUSTER_TESTS_ORACLE_H

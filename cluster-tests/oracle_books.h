@@ -46,7 +46,8 @@ struct book {
     struct turn *turns;
     size_t turn_count;
     map_u64 messages;    /* struct mail by serial: those it sent */
-    map_pid last_serial; /* by receiver: of the last ordinary message handled there; the value is the number */
+    map_pid last_serial; /* by receiver: of the last ordinary message handled there; the value is
+                            the number */
     uint64_t in_part;    /* the cut in whose part it was found last */
 };
 
@@ -58,7 +59,7 @@ struct mail {
     const char *record; /* NULL: a stop */
     bool sent, received, dead, dead_by_session, lost, open;
     uint64_t sent_epoch, received_epoch, dead_epoch;
-    uint32_t session; /* of the link it left on; 0: local */
+    uint32_t session;        /* of the link it left on; 0: local */
     uint64_t recorded_epoch; /* the last snapshot that recorded it */
     uint64_t in_part;        /* the cut in whose part it was found last */
     uint64_t part_order;

@@ -23,20 +23,24 @@ struct cut {
     uint64_t recorded[MACHINES_MAX][MACHINES_MAX]; /* messages in parts, by link: from, to */
 };
 
-__attribute__((noreturn)) static void fail_cut(const struct cut *cut, const struct mail *mail, const char *what) {
+__attribute__((noreturn)) static void fail_cut(const struct cut *cut, const struct mail *mail,
+                                               const char *what) {
     char from[64], to[64];
     sim_fail(cut->oracle->sim,
-             "%s in %s (%" PRIx64 "): %s %" PRIu64 " from %s to %s, sent in %" PRIx64 ", received %d in %" PRIx64
-             ", dead %d%s in %" PRIx64,
+             "%s in %s (%" PRIx64 "): %s %" PRIu64 " from %s to %s, sent in %" PRIx64
+             ", received %d in %" PRIx64 ", dead %d%s in %" PRIx64,
              what, cut->id, cut->epoch, mail->record == NULL ? "stop" : mail->record, mail->serial,
-             oracle_pid_text(cut->oracle, mail->from->pid, from), oracle_pid_text(cut->oracle, mail->to, to),
-             mail->sent_epoch, mail->received, mail->received_epoch, mail->dead,
-             mail->dead_by_session ? " by session" : "", mail->dead_epoch);
+             oracle_pid_text(cut->oracle, mail->from->pid, from),
+             oracle_pid_text(cut->oracle, mail->to, to), mail->sent_epoch, mail->received,
+             mail->received_epoch, mail->dead, mail->dead_by_session ? " by session" : "",
+             mail->dead_epoch);
 }
 
-__attribute__((noreturn)) static void fail_actor(const struct cut *cut, const struct book *book, const char *what) {
+__attribute__((noreturn)) static void fail_actor(const struct cut *cut, const struct book *book,
+                                                 const char *what) {
     char text[64];
-    sim_fail(cut->oracle->sim, "%s in %s: %s %s", what, cut->id, book->behavior == NULL ? "?" : book->behavior,
+    sim_fail(cut->oracle->sim, "%s in %s: %s %s", what, cut->id,
+             book->behavior == NULL ? "?" : book->behavior,
              oracle_pid_text(cut->oracle, book->pid, text));
 }
 
@@ -59,14 +63,17 @@ static uint32_t session_of(const struct cut *cut, const struct life *from, unsig
 
 /* ---- the parts ------------------------------------------------------------------------------- */
 
-static void read_actor(struct cut *cut, const part_reader *reader, const part_actor *actor, const struct life *life) {
+static void read_actor(struct cut *cut, const part_reader *reader, const part_actor *actor,
+                       const struct life *life) {
     struct book *book = map_pid_find(&cut->oracle->books, actor->pid);
-    if (book == NULL || !book->observed) sim_fail(cut->oracle->sim, "I7: an actor in %s was never born", cut->id);
+    if (book == NULL || !book->observed)
+        sim_fail(cut->oracle->sim, "I7: an actor in %s was never born", cut->id);
     const struct turn *turn = turn_of(cut, book);
     if (book->life != life) fail_actor(cut, book, "I7: in a wrong part");
     if (book->in_part == cut->epoch) fail_actor(cut, book, "I7: recorded twice");
     book->in_part = cut->epoch;
-    if (turn == NULL || turn->epoch != cut->epoch || !turn->recorded) fail_actor(cut, book, "I7: in the part, but not recorded");
+    if (turn == NULL || turn->epoch != cut->epoch || !turn->recorded)
+        fail_actor(cut, book, "I7: in the part, but not recorded");
     if (!book->is_account) return;
     struct account *account = part_reader_decode(reader, actor->record, actor->state);
     if (account->cents != turn->cents) fail_actor(cut, book, "money: another state than it had");
@@ -87,12 +94,15 @@ static void read_message(struct cut *cut, const part_reader *reader, const part_
     mail->in_part = cut->epoch;
     mail->part_order = message->order;
     bool local = message->link.data == NULL;
-    /* A message of a session that is over is of no channel any more: it stands there like a local one. */
-    bool of_session = mail->from->life != life && mail->session == session_of(cut, mail->from->life, life->machine);
+    /* A message of a session that is over is of no channel any more: it stands there like a local
+     * one. */
+    bool of_session = mail->from->life != life &&
+                      mail->session == session_of(cut, mail->from->life, life->machine);
     if (local == of_session) fail_cut(cut, mail, "I7: with a wrong link");
     if (!local) {
         unsigned from = mail->from->life->machine;
-        if (!text_is(message->link, oracle->sim->machines[from].name)) fail_cut(cut, mail, "I7: with a wrong link");
+        if (!text_is(message->link, oracle->sim->machines[from].name))
+            fail_cut(cut, mail, "I7: with a wrong link");
         cut->recorded[from][life->machine]++;
     }
     if (mail->record != NULL && strcmp(mail->record, "deposit") == 0) {
@@ -158,8 +168,10 @@ static void read_part(struct cut *cut, const manifest_member *member) {
     if (part_reader_open(&files, path, cut->manifest, member, &reader, &error) != TR_OK)
         sim_fail(sim, "committed, but %s", error.message);
     while (part_reader_next(reader, &item, &error) == TR_OK && item.kind != PART_ITEM_END) {
-        if (item.kind == PART_ITEM_ACTOR) read_actor(cut, reader, &item.actor, life);
-        else read_message(cut, reader, &item.message, life);
+        if (item.kind == PART_ITEM_ACTOR)
+            read_actor(cut, reader, &item.actor, life);
+        else
+            read_message(cut, reader, &item.message, life);
     }
     if (item.kind != PART_ITEM_END) sim_fail(sim, "committed, but %s", error.message);
     part_reader_close(reader);
@@ -169,13 +181,15 @@ static void read_part(struct cut *cut, const manifest_member *member) {
 
 /* ---- actors ---------------------------------------------------------------------------------- */
 
-/* Checks that each actor which had to be recorded was; returns what the accounts began with, less what
- * those that died inside had. */
+/* Checks that each actor which had to be recorded was; returns what the accounts began with, less
+ * what those that died inside had. */
 static int64_t check_actors(const struct cut *cut) {
     int64_t cents = 0;
     size_t cursor = 0;
-    for (const struct book *book; (book = map_pid_next(&cut->oracle->books, &cursor, NULL)) != NULL;) {
-        if (!book->observed || !is_member(cut, book->life) || book->birth_epoch >= cut->epoch) continue;
+    for (const struct book *book;
+         (book = map_pid_next(&cut->oracle->books, &cursor, NULL)) != NULL;) {
+        if (!book->observed || !is_member(cut, book->life) || book->birth_epoch >= cut->epoch)
+            continue;
         const struct turn *turn = turn_of(cut, book);
         if (turn != NULL && turn->epoch == cut->epoch && !turn->recorded)
             fail_actor(cut, book, "I7: turned, but not recorded");
@@ -201,14 +215,18 @@ static int64_t check_mail(const struct cut *cut, const struct mail *mail) {
     if (!from_member && !to_member) return 0;
     if (received && !sent) fail_cut(cut, mail, "I6: received inside, sent outside");
     if (recorded && (!sent || received)) fail_cut(cut, mail, "I7: recorded, but not in flight");
-    if (recorded && dead && !mail->dead_by_session) fail_cut(cut, mail, "I7: recorded, but dead before");
-    /* Between members nothing is lost but with a session, and then it is a dead letter where it was sent; it may have
-     * arrived all the same. What became of it at a node that is no member is not known there. */
+    if (recorded && dead && !mail->dead_by_session)
+        fail_cut(cut, mail, "I7: recorded, but dead before");
+    /* Between members nothing is lost but with a session, and then it is a dead letter where it was
+     * sent; it may have arrived all the same. What became of it at a node that is no member is not
+     * known there. */
     bool arrived = mail->received && to_member;
     bool known = arrived || (mail->dead && !(mail->dead_by_session && dead)) ||
                  (from_member && to_member && !mail->dead && !mail->lost);
-    bool in_flight = mail->sent && sent && !received && (!dead || (mail->dead_by_session && arrived));
-    if (known && in_flight && !recorded && from_member) fail_cut(cut, mail, "I7: in flight, but not recorded");
+    bool in_flight =
+        mail->sent && sent && !received && (!dead || (mail->dead_by_session && arrived));
+    if (known && in_flight && !recorded && from_member)
+        fail_cut(cut, mail, "I7: in flight, but not recorded");
     if (mail->record == NULL || strcmp(mail->record, "deposit") != 0) return 0;
     bool kept = recorded || (received && to_member);
     if (from_member) return sent && mail->sent && !kept ? load_amount(mail->to) : 0;
@@ -217,7 +235,8 @@ static int64_t check_mail(const struct cut *cut, const struct mail *mail) {
 
 static int64_t check_mails(const struct cut *cut) {
     int64_t cents = 0;
-    for (size_t i = 0; i < cut->oracle->mail_count; i++) cents += check_mail(cut, cut->oracle->mails[i]);
+    for (size_t i = 0; i < cut->oracle->mail_count; i++)
+        cents += check_mail(cut, cut->oracle->mails[i]);
     return cents;
 }
 
@@ -229,22 +248,25 @@ static void check_links(const struct cut *cut) {
     for (size_t i = 0; i < oracle->mail_count; i++) {
         const struct mail *mail = oracle->mails[i];
         const struct life *to = map_u64_find(&oracle->lives, mail->to.space);
-        if (!mail->sent || mail->session == 0 || mail->sent_epoch >= cut->epoch || !is_member(cut, mail->from->life) ||
-            !is_member(cut, to))
+        if (!mail->sent || mail->session == 0 || mail->sent_epoch >= cut->epoch ||
+            !is_member(cut, mail->from->life) || !is_member(cut, to))
             continue;
-        if (mail->session == session_of(cut, mail->from->life, to->machine)) sent[mail->from->life->machine][to->machine]++;
+        if (mail->session == session_of(cut, mail->from->life, to->machine))
+            sent[mail->from->life->machine][to->machine]++;
     }
     tr_error error = {0};
-    if (manifest_check_links(cut->manifest, &error) != TR_OK) sim_fail(oracle->sim, "I8: %s: %s", cut->id, error.message);
+    if (manifest_check_links(cut->manifest, &error) != TR_OK)
+        sim_fail(oracle->sim, "I8: %s: %s", cut->id, error.message);
     for (uint32_t i = 0; i < cut->manifest->link_count; i++) {
         const manifest_link *link = &cut->manifest->links[i];
-        unsigned from = machine_named(oracle, link->from)->index, to = machine_named(oracle, link->to)->index;
+        unsigned from = machine_named(oracle, link->from)->index,
+                 to = machine_named(oracle, link->to)->index;
         if (link->sent != sent[from][to] || link->recorded != cut->recorded[from][to])
             sim_fail(oracle->sim,
-                     "I8: %s, %s to %s: the manifest has sent %" PRIu64 ", received %" PRIu64 ", recorded %" PRIu64
-                     "; %" PRIu64 " were sent, %" PRIu64 " are in the part",
-                     cut->id, link->from, link->to, link->sent, link->received, link->recorded, sent[from][to],
-                     cut->recorded[from][to]);
+                     "I8: %s, %s to %s: the manifest has sent %" PRIu64 ", received %" PRIu64
+                     ", recorded %" PRIu64 "; %" PRIu64 " were sent, %" PRIu64 " are in the part",
+                     cut->id, link->from, link->to, link->sent, link->received, link->recorded,
+                     sent[from][to], cut->recorded[from][to]);
     }
 }
 
@@ -256,7 +278,8 @@ static void check_money(const struct cut *cut) {
     if (sim->profile.fault_gap_ns == 0 && gone != 0)
         sim_fail(cut->oracle->sim, "money: %s lost %" PRId64 " without a fault", cut->id, gone);
     if (cut->cents != begun - gone)
-        sim_fail(cut->oracle->sim, "money: %s holds %" PRId64 ", and should hold %" PRId64, cut->id, cut->cents, begun - gone);
+        sim_fail(cut->oracle->sim, "money: %s holds %" PRId64 ", and should hold %" PRId64, cut->id,
+                 cut->cents, begun - gone);
 }
 
 void oracle_check_cut(struct oracle *oracle, struct machine *machine, const char *id) {
@@ -266,7 +289,8 @@ void oracle_check_cut(struct oracle *oracle, struct machine *machine, const char
     char *path = mem_format("data/snapshots/%s/manifest", id);
     struct manifest *manifest;
     tr_error error = {0};
-    if (manifest_load(&files, path, &manifest, &error) != TR_OK) sim_fail(oracle->sim, "committed, but %s", error.message);
+    if (manifest_load(&files, path, &manifest, &error) != TR_OK)
+        sim_fail(oracle->sim, "committed, but %s", error.message);
     struct cut cut = {.oracle = oracle, .manifest = manifest, .id = id, .epoch = manifest->epoch};
     for (uint32_t i = 0; i < manifest->member_count; i++) {
         struct life *life = map_u64_find(&oracle->lives, manifest->members[i].space);
@@ -287,7 +311,8 @@ void oracle_check_disks(struct oracle *oracle) {
         static const char *const directories[] = {"data/snapshots", NULL};
         snapshot_list list;
         tr_error error = {0};
-        if (snapshot_store_list(&files, directories, &list, &error) != TR_OK) sim_fail(oracle->sim, "%s", error.message);
+        if (snapshot_store_list(&files, directories, &list, &error) != TR_OK)
+            sim_fail(oracle->sim, "%s", error.message);
         for (size_t j = 0; j < list.count; j++) {
             if (list.entries[j].status != TR_OK)
                 sim_fail(oracle->sim, "%s: %s", machine->name, list.entries[j].error.message);

@@ -90,7 +90,8 @@ struct sim {
 __attribute__((noreturn, format(printf, 2, 3))) void sim_fail(struct sim *sim, const char *format,
                                                               ...);
 /* One line of the trace, when it is wanted. */
-__attribute__((format(printf, 2, 3))) void sim_trace(const struct sim *sim, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void sim_trace(const struct sim *sim, const char *format,
+                                                     ...);
 
 uint64_t sim_below(struct sim *sim, uint64_t bound);
 /* True once in `count` draws; never when it is 0. */
@@ -99,7 +100,8 @@ uint64_t sim_between(struct sim *sim, uint64_t low, uint64_t high);
 
 /* Steps one thing that is not on the stack, if any can run. False: nothing can run now. */
 bool sim_step(struct sim *sim);
-/* Called by the observer after the oracle has seen an event: perhaps steps others, `often` rather than not. */
+/* Called by the observer after the oracle has seen an event: perhaps steps others, `often` rather
+ * than not. */
 void sim_interleave(struct sim *sim, bool often);
 /* Runs until `done` says so or the virtual time is `until_ns`; returns what `done` said last. */
 bool sim_run_until(struct sim *sim, uint64_t until_ns, bool (*done)(struct sim *sim));

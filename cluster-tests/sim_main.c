@@ -1,5 +1,6 @@
 /*
- * sim_main.c - runs seeds of the simulator: `sim --first n --seeds m`, or replays one: `sim --seed n`.
+ * sim_main.c - runs seeds of the simulator: `sim --first n --seeds m`, or replays one: `sim --seed
+ * n`.
  *
  * Seeds run in child processes, one for each core, so that a crash or a failed check() is that
  * seed's failure and no more; each failing seed is one line with the command that replays it.
@@ -34,7 +35,8 @@ struct job {
 };
 
 struct totals {
-    uint64_t passed, failed, committed, aborted, recorded, sends, resets, partitions, crashes, leaves, disk_faults;
+    uint64_t passed, failed, committed, aborted, recorded, sends, resets, partitions, crashes,
+        leaves, disk_faults;
     uint64_t steps, nested;
 };
 
@@ -48,14 +50,14 @@ struct options {
 /* ---- one seed -------------------------------------------------------------------------------- */
 
 static void print_report(const struct simulator_report *report) {
-    printf("nodes %u, virtual %.3f s, steps %" PRIu64 " (%" PRIu64 " within handlers)\n", report->machines,
-           (double)report->virtual_ns / 1e9, report->steps, report->nested_steps);
-    printf("sent %" PRIu64 ", handled %" PRIu64 ", dead letters %" PRIu64 "\n", report->sends, report->receives,
-           report->dead_letters);
-    printf("snapshots: %u committed, %u aborted, %" PRIu64 " messages recorded\n", report->committed, report->aborted,
-           report->recorded_messages);
-    printf("faults: %u resets, %u partitions, %u crashes, %u leaves, %u of disks\n", report->resets, report->partitions,
-           report->crashes, report->leaves, report->disk_faults);
+    printf("nodes %u, virtual %.3f s, steps %" PRIu64 " (%" PRIu64 " within handlers)\n",
+           report->machines, (double)report->virtual_ns / 1e9, report->steps, report->nested_steps);
+    printf("sent %" PRIu64 ", handled %" PRIu64 ", dead letters %" PRIu64 "\n", report->sends,
+           report->receives, report->dead_letters);
+    printf("snapshots: %u committed, %u aborted, %" PRIu64 " messages recorded\n",
+           report->committed, report->aborted, report->recorded_messages);
+    printf("faults: %u resets, %u partitions, %u crashes, %u leaves, %u of disks\n", report->resets,
+           report->partitions, report->crashes, report->leaves, report->disk_faults);
 }
 
 static void failed_alone(struct simulator_report *report) {
@@ -89,7 +91,8 @@ static void run_child(const struct options *options, struct job *job, int notify
         struct simulator_options run = {.seed = job->next};
         alarm((unsigned)options->timeout);
         simulator_run(&run, &job->report, failed_in_child);
-        if (write(notify, &job->report, sizeof job->report) != (ssize_t)sizeof job->report) _exit(1);
+        if (write(notify, &job->report, sizeof job->report) != (ssize_t)sizeof job->report)
+            _exit(1);
         job->next++;
     }
     alarm(0);
@@ -128,10 +131,12 @@ static void report_failure(const struct options *options, const struct job *job,
     char text[600];
     if (why[0] == '\0' && WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) why = "hung";
     if (why[0] == '\0') {
-        snprintf(text, sizeof text, "died (%s): %s", WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "exit", line);
+        snprintf(text, sizeof text, "died (%s): %s",
+                 WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "exit", line);
         why = text;
     }
-    printf("seed %" PRIu64 ": %s; replay: %s --seed %" PRIu64 "\n", job->next, why, options->program, job->next);
+    printf("seed %" PRIu64 ": %s; replay: %s --seed %" PRIu64 "\n", job->next, why,
+           options->program, job->next);
     fflush(stdout);
 }
 
@@ -152,8 +157,8 @@ static void add_report(struct totals *totals, const struct simulator_report *rep
 
 static void show_progress(const struct totals *totals, uint64_t seeds) {
     if (!isatty(STDERR_FILENO)) return;
-    fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " seeds, %" PRIu64 " failed ", totals->passed + totals->failed, seeds,
-            totals->failed);
+    fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " seeds, %" PRIu64 " failed ",
+            totals->passed + totals->failed, seeds, totals->failed);
 }
 
 /* Takes the reports that have come; false at the end of all children. */
@@ -164,7 +169,8 @@ static bool take_report(const struct options *options, int source, struct totals
     if (got != (ssize_t)sizeof report) return false;
     add_report(totals, &report);
     if (options->hashes)
-        printf("seed %" PRIu64 ": hash %016" PRIx64 "%016" PRIx64 "\n", report.seed, report.hash[0], report.hash[1]);
+        printf("seed %" PRIu64 ": hash %016" PRIx64 "%016" PRIx64 "\n", report.seed, report.hash[0],
+               report.hash[1]);
     return true;
 }
 
@@ -175,7 +181,8 @@ static struct job *job_of(struct job *jobs, uint64_t count, pid_t pid) {
 }
 
 /* A child has ended: the seed it was in has failed, unless it was done; goes on behind that. */
-static void job_ended(const struct options *options, struct job *job, int status, int notify, struct totals *totals) {
+static void job_ended(const struct options *options, struct job *job, int status, int notify,
+                      struct totals *totals) {
     job->running = false;
     if (options->stop && totals->failed > 0) return; /* stopped for another one's failure */
     bool done = WIFEXITED(status) && WEXITSTATUS(status) == 0 && job->next >= job->end;
@@ -184,11 +191,13 @@ static void job_ended(const struct options *options, struct job *job, int status
         report_failure(options, job, status);
         job->next++;
     }
-    if (job->next < job->end && !(options->stop && totals->failed > 0)) start_job(options, job, notify);
+    if (job->next < job->end && !(options->stop && totals->failed > 0))
+        start_job(options, job, notify);
 }
 
 static int run_many(const struct options *options) {
-    struct job *jobs = mmap(NULL, sizeof *jobs * JOBS_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct job *jobs = mmap(NULL, sizeof *jobs * JOBS_MAX, PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int ends[2];
     if (jobs == MAP_FAILED || pipe(ends) != 0) {
         perror("sim");
@@ -197,11 +206,13 @@ static int run_many(const struct options *options) {
     struct totals totals = {0};
     uint64_t running = 0, first = options->first;
     for (uint64_t i = 0; i < options->jobs; i++) {
-        uint64_t share = options->seeds / options->jobs + (i < options->seeds % options->jobs ? 1 : 0);
+        uint64_t share =
+            options->seeds / options->jobs + (i < options->seeds % options->jobs ? 1 : 0);
         jobs[i].next = first;
         jobs[i].end = first + share;
         first += share;
-        snprintf(jobs[i].stderr_path, sizeof jobs[i].stderr_path, "/tmp/sim-%ld-%u", (long)getpid(), (unsigned)i);
+        snprintf(jobs[i].stderr_path, sizeof jobs[i].stderr_path, "/tmp/sim-%ld-%u", (long)getpid(),
+                 (unsigned)i);
         if (share > 0) start_job(options, &jobs[i], ends[1]);
     }
     for (;;) {
@@ -214,8 +225,10 @@ static int run_many(const struct options *options) {
         int status;
         pid_t pid = waitpid(-1, &status, WNOHANG);
         struct job *job = pid > 0 ? job_of(jobs, options->jobs, pid) : NULL;
-        if (job != NULL) job_ended(options, job, status, ends[1], &totals);
-        else usleep(2000);
+        if (job != NULL)
+            job_ended(options, job, status, ends[1], &totals);
+        else
+            usleep(2000);
         int waiting = 0;
         while (true) {
             fd_set set;
@@ -229,11 +242,14 @@ static int run_many(const struct options *options) {
     }
     if (isatty(STDERR_FILENO)) fprintf(stderr, "\n");
     for (uint64_t i = 0; i < options->jobs; i++) unlink(jobs[i].stderr_path);
-    printf("snapshots: %" PRIu64 " committed, %" PRIu64 " aborted, %" PRIu64 " messages recorded of %" PRIu64 " sent\n",
+    printf("snapshots: %" PRIu64 " committed, %" PRIu64 " aborted, %" PRIu64
+           " messages recorded of %" PRIu64 " sent\n",
            totals.committed, totals.aborted, totals.recorded, totals.sends);
-    printf("faults: %" PRIu64 " resets, %" PRIu64 " partitions, %" PRIu64 " crashes, %" PRIu64 " leaves, %" PRIu64
-           " of disks; %" PRIu64 " steps, %" PRIu64 " of them within handlers\n",
-           totals.resets, totals.partitions, totals.crashes, totals.leaves, totals.disk_faults, totals.steps, totals.nested);
+    printf("faults: %" PRIu64 " resets, %" PRIu64 " partitions, %" PRIu64 " crashes, %" PRIu64
+           " leaves, %" PRIu64 " of disks; %" PRIu64 " steps, %" PRIu64
+           " of them within handlers\n",
+           totals.resets, totals.partitions, totals.crashes, totals.leaves, totals.disk_faults,
+           totals.steps, totals.nested);
     printf("%" PRIu64 " passed, %" PRIu64 " failed\n", totals.passed, totals.failed);
     return totals.failed == 0 ? 0 : 1;
 }
@@ -250,19 +266,28 @@ static bool parse_number(const char *text, uint64_t *number_out) {
 }
 
 static int usage(const char *program) {
-    fprintf(stderr, "usage: %s --first N --seeds M [--jobs J] [--timeout SECONDS] [--hashes] [--stop] | --seed N [--verbose]\n", program);
+    fprintf(stderr,
+            "usage: %s --first N --seeds M [--jobs J] [--timeout SECONDS] [--hashes] [--stop] | "
+            "--seed N [--verbose]\n",
+            program);
     return 2;
 }
 
 int main(int argc, char **argv) {
-    static const struct option longs[] = {
-        {"first", required_argument, NULL, 'f'}, {"seeds", required_argument, NULL, 'n'},
-        {"seed", required_argument, NULL, 's'},  {"jobs", required_argument, NULL, 'j'},
-        {"verbose", no_argument, NULL, 'v'},     {"hashes", no_argument, NULL, 'h'},
-        {"timeout", required_argument, NULL, 't'}, {"stop", no_argument, NULL, 'x'},
-        {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {{"first", required_argument, NULL, 'f'},
+                                          {"seeds", required_argument, NULL, 'n'},
+                                          {"seed", required_argument, NULL, 's'},
+                                          {"jobs", required_argument, NULL, 'j'},
+                                          {"verbose", no_argument, NULL, 'v'},
+                                          {"hashes", no_argument, NULL, 'h'},
+                                          {"timeout", required_argument, NULL, 't'},
+                                          {"stop", no_argument, NULL, 'x'},
+                                          {NULL, 0, NULL, 0}};
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    struct options options = {.program = argv[0], .first = 1, .seeds = 500, .jobs = cores < 1 ? 1 : (uint64_t)cores,
+    struct options options = {.program = argv[0],
+                              .first = 1,
+                              .seeds = 500,
+                              .jobs = cores < 1 ? 1 : (uint64_t)cores,
                               .timeout = SEED_SECONDS};
     int option;
     while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -272,10 +297,14 @@ int main(int argc, char **argv) {
                           : option == 'j' ? &options.jobs
                           : option == 't' ? &options.timeout
                                           : NULL;
-        if (option == 'v') options.verbose = true;
-        else if (option == 'h') options.hashes = true;
-        else if (option == 'x') options.stop = true;
-        else if (place == NULL || !parse_number(optarg, place)) return usage(argv[0]);
+        if (option == 'v')
+            options.verbose = true;
+        else if (option == 'h')
+            options.hashes = true;
+        else if (option == 'x')
+            options.stop = true;
+        else if (place == NULL || !parse_number(optarg, place))
+            return usage(argv[0]);
         if (option == 's') options.one = true;
     }
     if (optind != argc) return usage(argv[0]);

@@ -74,9 +74,11 @@ static unsigned collect(struct sim *sim, struct choice *choices) {
             choices[count++] = (struct choice){CHOICE_STORAGE, i, 0};
         if (!machine->hosts) continue;
         for (unsigned w = 0; w < machine->workers; w++)
-            if (may_run(sim, &machine->worker[w]) && worker_has_work(machine->node->runtime->workers[w], true))
+            if (may_run(sim, &machine->worker[w]) &&
+                worker_has_work(machine->node->runtime->workers[w], true))
                 choices[count++] = (struct choice){CHOICE_WORKER, i, w};
-        if (may_run(sim, &machine->port_unit) && !machine->core.busy && machine->port_due_ns <= sim->now_ns)
+        if (may_run(sim, &machine->port_unit) && !machine->core.busy &&
+            machine->port_due_ns <= sim->now_ns)
             choices[count++] = (struct choice){CHOICE_PORT, i, 0};
     }
     return count;
@@ -93,16 +95,24 @@ static void perhaps_stall(struct sim *sim, struct machine *machine) {
 static void run_choice(struct sim *sim, const struct choice *chosen) {
     struct machine *machine = &sim->machines[chosen->machine];
     switch (chosen->kind) {
-    case CHOICE_CORE: machine_step_core(machine); break;
-    case CHOICE_WORKER: machine_step_worker(machine, chosen->index); break;
-    case CHOICE_STORAGE: machine_step_storage(machine); break;
-    case CHOICE_PORT: machine_step_port(machine); break;
-    case CHOICE_DELIVERY:
-        machine->core.busy = true;
-        network_deliver(sim->network, chosen->machine, (unsigned)sim_below(sim, chosen->index));
-        machine->core.busy = false;
-        machine->core_woken = true;
-        break;
+        case CHOICE_CORE:
+            machine_step_core(machine);
+            break;
+        case CHOICE_WORKER:
+            machine_step_worker(machine, chosen->index);
+            break;
+        case CHOICE_STORAGE:
+            machine_step_storage(machine);
+            break;
+        case CHOICE_PORT:
+            machine_step_port(machine);
+            break;
+        case CHOICE_DELIVERY:
+            machine->core.busy = true;
+            network_deliver(sim->network, chosen->machine, (unsigned)sim_below(sim, chosen->index));
+            machine->core.busy = false;
+            machine->core_woken = true;
+            break;
     }
 }
 
@@ -119,7 +129,8 @@ bool sim_step(struct sim *sim) {
 }
 
 void sim_interleave(struct sim *sim, bool often) {
-    if (sim->ending || sim->depth >= sim->profile.nest_depth || sim->profile.nest_one_in == 0) return;
+    if (sim->ending || sim->depth >= sim->profile.nest_depth || sim->profile.nest_one_in == 0)
+        return;
     if (!sim_one_in(sim, often ? 2 : sim->profile.nest_one_in)) return;
     sim->depth++;
     unsigned steps = 1 + (unsigned)sim_below(sim, often ? 12 : 3);
@@ -134,10 +145,11 @@ static void skip_time(struct sim *sim) {
         struct machine *machine = &sim->machines[i];
         uint64_t own = machine_next_ns(machine);
         if (own < next) next = own;
-        const struct unit *units[] = {&machine->core, &machine->storage, &machine->worker[0], &machine->worker[1],
-                                      &machine->worker[2]};
+        const struct unit *units[] = {&machine->core, &machine->storage, &machine->worker[0],
+                                      &machine->worker[1], &machine->worker[2]};
         for (size_t u = 0; u < sizeof units / sizeof units[0]; u++)
-            if (units[u]->stalled_ns > sim->now_ns && units[u]->stalled_ns < next) next = units[u]->stalled_ns;
+            if (units[u]->stalled_ns > sim->now_ns && units[u]->stalled_ns < next)
+                next = units[u]->stalled_ns;
     }
     if (sim->heal_ns < next) next = sim->heal_ns;
     if (sim->faults_on && sim->fault_due_ns < next) next = sim->fault_due_ns;
@@ -150,7 +162,8 @@ static void want_snapshot(struct sim *sim) {
     if (sim->now_ns < sim->snapshot_due_ns) return;
     sim->snapshot_due_ns = sim->now_ns + 1 + sim_below(sim, 2 * sim->profile.snapshot_gap_ns);
     struct machine *machine = &sim->machines[sim_below(sim, sim->machine_count)];
-    if (machine_is_up(machine) && sim->snapshots_open < 6) machine_snapshot(machine, 300 + sim_below(sim, 2000));
+    if (machine_is_up(machine) && sim->snapshots_open < 6)
+        machine_snapshot(machine, 300 + sim_below(sim, 2000));
 }
 
 bool sim_run_until(struct sim *sim, uint64_t until_ns, bool (*done)(struct sim *sim)) {
@@ -193,7 +206,8 @@ static const char *describe(struct sim *sim, char *text, size_t room) {
 static void require_whole(struct sim *sim, uint64_t within_ns, const char *when) {
     char text[300];
     if (!sim_run_until(sim, sim->now_ns + within_ns, is_whole))
-        sim_fail(sim, "liveness: the cluster is not whole %s:%s", when, describe(sim, text, sizeof text));
+        sim_fail(sim, "liveness: the cluster is not whole %s:%s", when,
+                 describe(sim, text, sizeof text));
 }
 
 static bool no_snapshot(struct sim *sim) {
@@ -207,7 +221,8 @@ static void require_snapshot(struct sim *sim, const char *when) {
         sim_fail(sim, "liveness: snapshots do not end %s", when);
     uint32_t committed = sim->report->committed;
     machine_snapshot(&sim->machines[sim_below(sim, sim->machine_count)], 20000);
-    if (!sim_run_until(sim, sim->now_ns + 30 * SECOND, no_snapshot) || sim->report->committed == committed)
+    if (!sim_run_until(sim, sim->now_ns + 30 * SECOND, no_snapshot) ||
+        sim->report->committed == committed)
         sim_fail(sim, "liveness: no snapshot commits %s", when);
 }
 
@@ -222,16 +237,19 @@ static void check_actors(struct sim *sim, struct machine *machine) {
         struct slot_head *head = slots_at(&runtime->slots, slot);
         if (head == NULL || head->kind != SLOT_ACTOR) continue;
         const tr_actor *actor = (const tr_actor *)(const void *)head;
-        if (atomic_load(&actor->mutes) > 0 || mailbox_count(&actor->box) > 0 || atomic_load(&actor->overloaded))
-            sim_fail(sim, "liveness: when all is quiet, %s %s/%u has mutes %u, mail %u, overloaded %d",
-                     actor->behavior->offered->name, machine->name, slot, atomic_load(&actor->mutes),
-                     mailbox_count(&actor->box), (int)atomic_load(&actor->overloaded));
+        if (atomic_load(&actor->mutes) > 0 || mailbox_count(&actor->box) > 0 ||
+            atomic_load(&actor->overloaded))
+            sim_fail(
+                sim, "liveness: when all is quiet, %s %s/%u has mutes %u, mail %u, overloaded %d",
+                actor->behavior->offered->name, machine->name, slot, atomic_load(&actor->mutes),
+                mailbox_count(&actor->box), (int)atomic_load(&actor->overloaded));
     }
 }
 
 static void run_phases(struct sim *sim) {
     machine_boot(&sim->machines[0]);
-    for (unsigned i = 1; i < sim->machine_count; i++) sim->machines[i].boot_ns = sim_below(sim, 300 * MILLISECOND);
+    for (unsigned i = 1; i < sim->machine_count; i++)
+        sim->machines[i].boot_ns = sim_below(sim, 300 * MILLISECOND);
     sim->heal_ns = UINT64_MAX;
     sim->snapshot_due_ns = UINT64_MAX;
     sim->load_until_ns = UINT64_MAX / 4; /* until it is known */

@@ -32,8 +32,8 @@ struct simulator_options {
     bool verbose; /* the nodes' logs and every event to stderr */
 };
 
-/* Runs one seed to its end. At the first violation `failed` is called, once, with the report; it must not
- * return (it leaves the process, or jumps). */
+/* Runs one seed to its end. At the first violation `failed` is called, once, with the report; it
+ * must not return (it leaves the process, or jumps). */
 void simulator_run(const struct simulator_options *options, struct simulator_report *report,
                    void (*failed)(struct simulator_report *report));
 

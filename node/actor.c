@@ -306,7 +306,10 @@ static bool actor_begin(struct worker *worker, tr_actor *actor) {
     actor_watch_time(worker, actor, NULL);
     if (status == TR_OK) actor_answer_birth(actor, TR_OK);
     if (status == TR_OK && !actor->exiting) return false;
-    if (status != TR_OK) actor_report_failure(actor, NULL, status);
+    if (status != TR_OK) {
+        actor->phase = ACTOR_BORN; /* it has never begun: no stop callback */
+        actor_report_failure(actor, NULL, status);
+    }
     actor_end(worker, actor, status == TR_OK ? TR_OK : TR_EFAILED);
     return true;
 }

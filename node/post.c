@@ -33,7 +33,9 @@ static bool push_to_actor(struct producer *producer, tr_actor *sender, tr_actor 
     struct observation sent = sent_of(item);
     uint32_t count;
     switch (mailbox_push(&target->box, posted,
-                         exempt || origin != 0 ? MAILBOX_COUNT_MAX : target->limits->hard,
+                         origin != 0 ? MAILBOX_COUNT_MAX
+                         : exempt    ? UINT32_MAX
+                                     : target->limits->hard,
                          &count)) {
         case MAILBOX_REFUSED:
             atomic_fetch_add_explicit(&target->refused, 1, memory_order_relaxed);

@@ -369,7 +369,8 @@ Test(snapshot_abort, several_doubts_are_asked_one_at_a_time) {
 /* Messages that decode, but cannot come at this point: refused, and nothing has changed. */
 static void must_be_refused(struct rig *rig, int to, int from, struct snapshot_message *message) {
     snapshot_progress before = snapshot_rig_progress(rig, to);
-    cr_assert(eq(int, snapshot_rig_inject(rig, to, from, message), TR_EDATA), "kind %d", message->kind);
+    cr_assert(eq(int, snapshot_rig_inject(rig, to, from, message), TR_EDATA), "kind %d",
+              message->kind);
     cr_assert(ne(str, rig->nodes[to].error.message, ""));
     snapshot_progress after = snapshot_rig_progress(rig, to);
     cr_assert(eq(int, after.phase, before.phase));
@@ -413,7 +414,8 @@ Test(snapshot_abort, marker_before_its_start_is_refused) {
     struct rig *rig = snapshot_rig_new(3, NULL);
     snapshot_rig_request(rig, 0, 0);
     snapshot_rig_deliver(rig); /* n2 promises */
-    struct snapshot_message marker = {.kind = SNAPSHOT_MARKER, .cut = snapshot_rig_progress(rig, 1).cut};
+    struct snapshot_message marker = {.kind = SNAPSHOT_MARKER,
+                                      .cut = snapshot_rig_progress(rig, 1).cut};
     must_be_refused(rig, 1, 2, &marker);
     snapshot_rig_free(rig);
 }

@@ -414,7 +414,8 @@ snapshot_progress snapshot_rig_progress(struct rig *rig, int index) {
     return progress;
 }
 
-tr_status snapshot_rig_inject(struct rig *rig, int to, int from, const struct snapshot_message *message) {
+tr_status snapshot_rig_inject(struct rig *rig, int to, int from,
+                              const struct snapshot_message *message) {
     struct buffer bytes;
     buffer_init(&bytes);
     snapshot_message_encode(message, &bytes);

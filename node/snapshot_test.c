@@ -104,7 +104,8 @@ Test(snapshot, three_nodes_commit_with_all_parts_and_links) {
     cr_assert(eq(str, info.id, "s000001-n2"));
     cr_assert(eq(u32, info.nodes, 3));
     for (int i = 0; i < 3; i++) cr_assert(eq(u32, rig->nodes[i].kept, 1));
-    cr_assert(strstr(snapshot_rig_words(rig, 0), "keep+manifest") != NULL); /* the copy for its folder */
+    cr_assert(strstr(snapshot_rig_words(rig, 0), "keep+manifest") !=
+              NULL); /* the copy for its folder */
     snapshot_rig_free(rig);
 }
 
@@ -136,7 +137,8 @@ Test(snapshot, start_is_queued_on_every_link_before_e_moves) {
             if (k == i) continue;
             char start[16];
             snprintf(start, sizeof start, "START>n%d", k + 1);
-            cr_assert(in_order(snapshot_rig_words(rig, i), start, "begin"), "%s", snapshot_rig_words(rig, i));
+            cr_assert(in_order(snapshot_rig_words(rig, i), start, "begin"), "%s",
+                      snapshot_rig_words(rig, i));
         }
         cr_assert(in_order(snapshot_rig_words(rig, i), "begin", "sweep"));
     }
@@ -469,7 +471,8 @@ Test(snapshot, start_of_a_number_that_is_over_only_moves_e) {
     snapshot_rig_end_session(rig, 0, 1); /* the initiator is lost: 8 is over here */
     struct snapshot_message start = prepare_from(rig, 1, 8);
     start.kind = SNAPSHOT_START;
-    cr_assert(eq(int, snapshot_rig_inject(rig, 0, 2, &start), TR_OK)); /* n3 has started it meanwhile */
+    cr_assert(
+        eq(int, snapshot_rig_inject(rig, 0, 2, &start), TR_OK)); /* n3 has started it meanwhile */
     cr_assert(eq(u64, n1->epoch, start.cut.epoch));
     cr_assert(eq(u32, n1->begun, 0));
     cr_assert(eq(u32, n1->moved, 1));

@@ -126,6 +126,11 @@ static tr_status explain_refused(const struct control_client *client,
                          "the node at %s does not admit this client's key", client->endpoint);
     }
     struct control_probe probe = control_probe(endpoint, PROBE_MS);
+    if (probe.code != 0) { /* gone since: killed, or stopped, while we shook hands */
+        return error_set(error, TR_EUNREACHABLE, "the node has ended; start it, or ask another",
+                         "%s ended the connection during the handshake, and now: %s",
+                         client->endpoint, strerror(probe.code));
+    }
     bool is_curve = strcmp(probe.mechanism, "CURVE") == 0;
     if (!is_curve && strcmp(probe.mechanism, "NULL") != 0) {
         return error_set(error, TR_EREFUSED, "check the endpoint",
