@@ -679,7 +679,12 @@ static void connect_driver(struct peer *peer) {
 static void on_reconnect(void *user, struct link *link, const char *reason) {
     (void)link;
     struct peer *peer = user;
-    node_log(peer->node, TR_DEBUG, "link", "connection to %s is made anew: %s", peer->name, reason);
+    bool joining = peer->node->stage == NODE_JOINING;
+    node_log(peer->node, joining ? TR_WARN : TR_DEBUG, "link",
+             "%s at %s: %s; the connection is made anew%s", peer->name, peer->endpoint, reason,
+             joining ? " (does it run, does it have this node's .pub among its keys, is its own "
+                       ".pub here the right one?)"
+                     : "");
     connect_driver(peer);
 }
 

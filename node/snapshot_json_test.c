@@ -202,8 +202,8 @@ Test(snapshot_json, terms_that_name_nothing_are_refused_with_what_there_is) {
     } cases[] = {
         {"account.cents", TR_ENOENT,
          "there are: sample_account, sample_deposit, sample_leaf, sample_tree"},
-        {"sample_account.cent", TR_ENOENT, "there are: cents, transfers, owner"},
-        {"sample_tree.leaf.x", TR_ENOENT, "there are: weight"},
+        {"sample_account.cent", TR_EDATA, "there are: cents, transfers, owner"},
+        {"sample_tree.leaf.x", TR_EDATA, "there are: weight"},
         {"sample_account.owner", TR_EINVAL, "owner is no number"},
         {"sample_tree.leaf", TR_EINVAL, "leaf is no number"},
         {"sample_account.cents.x", TR_EINVAL, "cents is no number"},

@@ -217,7 +217,7 @@ static tr_status check_found(struct summation *summation, tr_error *error) {
         struct term *term = &summation->terms[i];
         if (term->field_found) continue;
         if (!term->record_found) return no_record(summation, term, error);
-        return error_set(error, TR_ENOENT, NULL, "%s: record %s has no such field; there are: %s",
+        return error_set(error, TR_EDATA, NULL, "%s: record %s has no such field; there are: %s",
                          term->text, term->names[0], buffer_text(&term->known));
     }
     return TR_OK;

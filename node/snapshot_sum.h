@@ -30,9 +30,9 @@ typedef struct snapshot_sum {
     snapshot_number in_flight; /* from messages */
 } snapshot_sum;
 
-/* Adds up `count` terms over the whole snapshot. Errors: TR_ENOENT an unknown record or field (the
- * message names the known ones), TR_EINVAL a term that is none or a field that is no number,
- * TR_EDATA, TR_EIO. */
+/* Adds up `count` terms over the whole snapshot. Errors: TR_ENOENT an unknown record, TR_EDATA an
+ * unknown field (the message names the known ones), TR_EINVAL a term that is none or a field that
+ * is no number, TR_EDATA, TR_EIO. */
 tr_status snapshot_sum_terms(const storage_files *files, const char *const *directories,
                              const struct manifest *manifest, const char *const *terms,
                              size_t count, snapshot_sum *sum_out, tr_error *error);

@@ -26,7 +26,8 @@ static void sleep_ms(uint64_t ms) {
 }
 
 static bool needs_folder(const struct command *command) {
-    return command->run != cmd_help && command->run != cmd_completion;
+    return command->run != cmd_help && command->run != cmd_completion &&
+           command->run != cmd_version;
 }
 
 static tr_status run_once(struct app *app, const struct command *command) {
@@ -58,8 +59,7 @@ static tr_status watch(struct app *app, const struct command *command) {
 static tr_status run(struct app *app) {
     const struct command *command = args_command(app->args);
     if (args_has(app->args, "version")) {
-        puts("troupe " TR_VERSION);
-        return TR_OK;
+        return cmd_version(app);
     }
     if (args_has(app->args, "help")) {
         const char *group = args_group(app->args);

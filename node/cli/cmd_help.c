@@ -1,5 +1,5 @@
 /*
- * cmd_help.c - help, completion.
+ * cmd_help.c - help, version, completion.
  */
 #include <stdio.h>
 #include <string.h>
@@ -45,6 +45,13 @@ tr_status cmd_help(struct app *app) {
         return failure_set(&app->failure, TR_ENOTSUP, "`troupe help` lists what there is",
                            "`%s` is not there yet", command->name);
     help_command(app->grammar, command, stdout);
+    return TR_OK;
+}
+
+tr_status cmd_version(struct app *app) {
+    json_t *data = json_pack("{s:s}", "version", TR_VERSION);
+    if (!output_json(&app->output, "Version", data)) puts("troupe " TR_VERSION);
+    json_decref(data);
     return TR_OK;
 }
 

@@ -21,6 +21,6 @@ command_run cmd_snapshot_create, cmd_snapshot_list, cmd_snapshot_show, cmd_snaps
 command_run cmd_logs;
 command_run cmd_dead_list;
 command_run cmd_keys_list, cmd_keys_make;
-command_run cmd_help, cmd_completion;
+command_run cmd_help, cmd_completion, cmd_version;
 
 #endif

@@ -191,6 +191,8 @@ static const struct command commands[] = {
      NULL, cmd_keys_make},
     {NULL, "completion", "SHELL", "completion for a shell (bash)",
      "source <(troupe completion bash)\n", NULL, NULL, cmd_completion},
+    {NULL, "version", "", "the program's version", "troupe version -o json\n", NULL, NULL,
+     cmd_version},
     {NULL, "help", "[COMMAND...]", "help on a command", "troupe help spawn\n", NULL, NULL,
      cmd_help},
 
