@@ -6,13 +6,8 @@
 #include "node/base/memory.h"
 #include "node/deadletter.h"
 #include "node/node.h"
+#include "node/peer_state.h"
 #include "node/record_codec.h"
-
-/* An overloaded actor of the peer, and who waits for it. */
-struct remote_pressure {
-    enum frame_pressure level;
-    struct waiters waiters;
-};
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
@@ -20,7 +15,7 @@ struct peer *peer_find(tr_node *node, const char *name) {
     return map_text_find(&node->peers, name);
 }
 
-static struct peer *peer_new(tr_node *node, const char *name) {
+struct peer *peer_make(tr_node *node, const char *name) {
     struct peer *made = mem_zalloc(1, sizeof *made);
     snprintf(made->name, sizeof made->name, "%s", name);
     made->node = node;
@@ -38,7 +33,7 @@ static struct peer *peer_new(tr_node *node, const char *name) {
 
 struct peer *peer_obtain(tr_node *node, const char *name) {
     struct peer *found = peer_find(node, name);
-    return found != NULL ? found : peer_new(node, name);
+    return found != NULL ? found : peer_make(node, name);
 }
 
 static void free_chain(struct parcel *parcel) {
@@ -215,7 +210,7 @@ static tr_message *parcel_message(struct peer *peer, const struct parcel *parcel
 }
 
 /* Turns a chain of parcels, oldest first, into dead letters. */
-static void drop_parcels(struct peer *peer, struct parcel *parcel) {
+void peer_drop_parcels(struct peer *peer, struct parcel *parcel) {
     while (parcel != NULL) {
         struct parcel *next = parcel->next;
         if (parcel->kind == ENVELOPE_MESSAGE || parcel->kind == ENVELOPE_CONTROL) {
@@ -232,7 +227,7 @@ static void drop_parcels(struct peer *peer, struct parcel *parcel) {
 static void send_parcel(struct peer *peer, struct parcel *parcel, uint64_t now_ns) {
     if (link_send(peer->link, &parcel, now_ns) == TR_OK) return;
     parcel->next = NULL;
-    drop_parcels(peer, parcel);
+    peer_drop_parcels(peer, parcel);
 }
 
 /* Says what a record id means, before its first use in this session. */
@@ -271,7 +266,7 @@ void peer_flush(struct peer *peer, uint64_t now_ns) {
         oldest = parcel->next;
         parcel->next = NULL;
         if (parcel->tag != serial) { /* meant for a session that has ended */
-            drop_parcels(peer, parcel);
+            peer_drop_parcels(peer, parcel);
             continue;
         }
         if (parcel->record != 0) announce(peer, parcel->record, now_ns);
@@ -305,7 +300,7 @@ void peer_send_control(struct peer *peer, enum envelope_kind kind, const uint8_t
 }
 
 /* Frees those who wait for room in the send queue once there is some. */
-static void free_queue_waiters(struct peer *peer) {
+void peer_free_queue_waiters(struct peer *peer) {
     if (queued_bytes(peer) >= PEER_QUEUE_LOW) return;
     pthread_mutex_lock(&peer->mutex);
     struct waiters freed = peer->waiters;
@@ -324,11 +319,8 @@ static void pump(struct peer *peer, uint64_t now_ns) {
     }
     buffer_fini(&frame);
     atomic_store_explicit(&peer->link_bytes, link_queue_bytes(peer->link), memory_order_relaxed);
-    free_queue_waiters(peer);
+    peer_free_queue_waiters(peer);
 }
-
-static bool is_outside(struct peer *peer);
-static void release_held(struct peer *peer, bool dead);
 
 uint64_t peers_pump(tr_node *node, uint64_t now_ns) {
     uint64_t deadline = UINT64_MAX;
@@ -337,7 +329,7 @@ uint64_t peers_pump(tr_node *node, uint64_t now_ns) {
         if (peer->link == NULL) continue;
         if (link_deadline(peer->link) <= now_ns) link_tick(peer->link, now_ns);
         pump(peer, now_ns);
-        if (peer->held.first != NULL && !is_outside(peer)) release_held(peer, false);
+        if (peer->held.first != NULL && !peer_is_outside(peer)) peer_release_held(peer, false);
         if (peer->left) { /* what still waits for it becomes dead letters now, not behind some later
                              cut */
             peer->left = false;
@@ -348,478 +340,4 @@ uint64_t peers_pump(tr_node *node, uint64_t now_ns) {
         if (next < deadline) deadline = next;
     }
     return deadline;
-}
-
-/* ---- from the link --------------------------------------------------------------------------- */
-
-static uint64_t now_of(const struct peer *peer) {
-    return environment_now_ns(peer->node->world.environment);
-}
-
-static void bad_peer(struct peer *peer, const char *what) {
-    node_log(peer->node, TR_ERROR, "link", "%s sent nonsense: %s; its session is closed",
-             peer->name, what);
-    link_reject(peer->link, what, now_of(peer));
-}
-
-static void learn_record(struct peer *peer, const struct envelope *envelope) {
-    const record_type *type;
-    tr_error error;
-    if (envelope->record == 0 || envelope->record > PEER_RECORDS_MAX) {
-        bad_peer(peer, "a record id beyond the limit");
-        return;
-    }
-    if (record_table_from_wire(peer->node->runtime->records, envelope->body, envelope->body_bytes,
-                               &type, &error) != TR_OK) {
-        bad_peer(peer, error.message);
-        return;
-    }
-    map_u64_put(&peer->types, envelope->record, (void *)(uintptr_t)type);
-}
-
-/* Decodes the body into a message, or returns NULL with what is wrong in `error`. */
-static tr_message *decode(struct peer *peer, const struct envelope *envelope, tr_error *error) {
-    const record_type *type = NULL;
-    size_t bytes = 0;
-    if (envelope->record != 0) {
-        type = map_u64_find(&peer->types, envelope->record);
-        if (type == NULL) {
-            snprintf(error->message, sizeof error->message, "record %u was never announced",
-                     envelope->record);
-            return NULL;
-        }
-        if (record_decode_measure(type, envelope->body, envelope->body_bytes, NULL, &bytes,
-                                  error) != TR_OK)
-            return NULL;
-    }
-    tr_message *item = message_new(bytes);
-    if (type != NULL && record_decode(type, envelope->body, envelope->body_bytes, NULL, item->body,
-                                      bytes, error) != TR_OK) {
-        message_free(item);
-        return NULL;
-    }
-    item->type = type;
-    return item;
-}
-
-/* Kinds and flags that a peer may send. */
-static bool acceptable(const struct envelope *envelope) {
-    uint32_t kind = envelope->flags >> 8, flags = envelope->flags & 0xff;
-    if (kind == MESSAGE_STOP) return envelope->record == 0 && flags == MESSAGE_EXEMPT;
-    if (kind != MESSAGE_USER || envelope->record == 0) return false;
-    if (envelope->reference != 0 && (flags & MESSAGE_REPLY) == 0) return false;
-    return (flags & ~(uint32_t)(MESSAGE_ASK | MESSAGE_REPLY | MESSAGE_EXEMPT)) == 0;
-}
-
-/* A node that comes up, or back, while a snapshot is under way here is outside of it: what it sends
- * must not be received inside (I6). */
-static bool is_outside(struct peer *peer) {
-    tr_node *node = peer->node;
-    if (!snapshot_admission_frozen(node->snapshot)) return false;
-    const struct member *member = members_find_by_name(node->members, peer->name);
-    return member == NULL || member->incarnation != peer->incarnation || !member_is_up(member);
-}
-
-static enum link_filing hold(struct peer *peer, tr_message *item, uint32_t wire_bytes) {
-    message_list_push(&peer->held, item);
-    peer->held_count++;
-    peer->held_bytes += wire_bytes;
-    return LINK_HELD;
-}
-
-/* Files what was held, in its order, or (`dead`) makes dead letters of it. */
-static void release_held(struct peer *peer, bool dead) {
-    tr_node *node = peer->node;
-    for (tr_message *item; (item = message_list_pop(&peer->held)) != NULL;) {
-        if (dead)
-            deadletter_drop(&node->producer, NULL, &item, DEADLETTER_SESSION);
-        else
-            post_arrived(&node->producer, &item);
-    }
-    if (!dead)
-        link_filed(peer->link, link_session(peer->link), peer->held_count, peer->held_bytes,
-                   now_of(peer));
-    peer->held_count = 0;
-    peer->held_bytes = 0;
-}
-
-static enum link_filing file_message(struct peer *peer, const struct envelope *envelope) {
-    tr_node *node = peer->node;
-    struct runtime *runtime = node->runtime;
-    if (envelope->colour > runtime_epoch(runtime) && envelope->colour <= SNAPSHOT_EPOCH_MAX)
-        snapshot_epoch_seen(node->snapshot, now_of(peer), envelope->colour);
-    if (envelope->colour > runtime_epoch(runtime)) {
-        bad_peer(peer, "a message of a snapshot that was never started here");
-        return LINK_FILED;
-    }
-    const struct member *sender = members_find_by_space(node->members, envelope->from.space);
-    bool spoofed = sender != NULL && strcmp(sender->name, peer->name) != 0;
-    if (!acceptable(envelope) || spoofed) {
-        bad_peer(peer, "a message of a kind or from an address that is not its own to use");
-        return LINK_FILED;
-    }
-    tr_error error = {0};
-    tr_message *item = decode(peer, envelope, &error);
-    if (item == NULL) {
-        bad_peer(peer, error.message);
-        return LINK_FILED;
-    }
-    item->to = envelope->to;
-    item->from = envelope->from;
-    item->serial = envelope->message_id;
-    item->reference = envelope->reference;
-    item->colour = envelope->colour;
-    item->trace = envelope->trace;
-    item->kind = (uint8_t)(envelope->flags >> 8);
-    item->flags = (uint8_t)envelope->flags;
-    item->origin = (uint16_t)peer->origin;
-    item->origin_session = peer->last_serial;
-    if (peer->held.first != NULL || is_outside(peer))
-        return hold(peer, item, (uint32_t)envelope->wire_bytes);
-    post_arrived(&node->producer, &item);
-    return LINK_FILED;
-}
-
-static enum link_filing on_deliver(void *user, struct link *link, const struct envelope *envelope) {
-    (void)link;
-    struct peer *peer = user;
-    tr_node *node = peer->node;
-    tr_error error;
-    switch (envelope->kind) {
-        case ENVELOPE_RECORD:
-            learn_record(peer, envelope);
-            break;
-        case ENVELOPE_MESSAGE:
-        case ENVELOPE_CONTROL:
-            return file_message(peer, envelope);
-        case ENVELOPE_MEMBER:
-            if (members_receive(node->members, peer->name, envelope->body, envelope->body_bytes,
-                                now_of(peer), &error) != TR_OK)
-                bad_peer(peer, error.message);
-            break;
-        case ENVELOPE_SNAPSHOT:
-            if (snapshot_receive(node->snapshot, now_of(peer), peer->name, envelope->body,
-                                 envelope->body_bytes, &error) != TR_OK)
-                bad_peer(peer, error.message);
-            break;
-    }
-    return LINK_FILED;
-}
-
-/* The first HELLO tells whom a seed's endpoint belongs to. A peer of that name without a link
- * (members have spoken of it) is replaced: two links to one node would end each other's sessions.
- */
-static void learn_name(struct peer *peer, const char *name) {
-    if (peer->name[0] != '\0') return;
-    snprintf(peer->name, sizeof peer->name, "%s", name);
-    if (map_text_put(&peer->node->peers, name, peer) != NULL) cluster_publish(peer->node);
-}
-
-static void clear_refusal(tr_node *node) {
-    pthread_mutex_lock(&node->mutex);
-    node->refusal.status = TR_OK;
-    pthread_mutex_unlock(&node->mutex);
-}
-
-void peer_admit(struct peer *peer) {
-    const struct member *member = members_find_by_name(peer->node->members, peer->name);
-    /* A new life's session may be up before its admission has reached this node: what actors send
-     * then is meant for the old life's pids and must not travel. */
-    bool known =
-        member != NULL && peer->incarnation != 0 && member->incarnation == peer->incarnation;
-    /* Release: pairs with peer_post. */
-    atomic_store_explicit(&peer->serial, known ? peer->last_serial : 0, memory_order_release);
-}
-
-static void on_session_up(void *user, struct link *link, const struct identity *identity,
-                          uint64_t session, bool resumed) {
-    (void)link;
-    struct peer *peer = user;
-    tr_node *node = peer->node;
-    if (resumed) return;
-    learn_name(peer, identity->name);
-    peer->session = cluster_session(peer, identity, session);
-    map_u64_fini(&peer->types);
-    if (peer->announced != NULL) memset(peer->announced, 0, peer->announced_bits / 8);
-    if (++peer->last_serial == 0) peer->last_serial = 1;
-    peer->incarnation = identity->incarnation;
-    uint32_t own_max = node->message_bytes_max;
-    atomic_store(&peer->bytes_max,
-                 identity->message_bytes_max < own_max ? identity->message_bytes_max : own_max);
-    peer_admit(peer);
-    clear_refusal(node);
-    uint64_t now_ns = now_of(peer);
-    node_log(node, TR_INFO, "link", "session with %s is up", peer->name);
-    snapshot_session_up(node->snapshot, now_ns, peer->name, peer->epoch);
-    struct members_peer member = {.name = peer->name,
-                                  .incarnation = identity->incarnation,
-                                  .session = peer->session,
-                                  .endpoint = identity->endpoint,
-                                  .control = identity->control_endpoint,
-                                  .public_key = identity->key};
-    members_session_up(node->members, &member, now_ns);
-    node->members_due_ns = 0;
-}
-
-/* Nobody presses any more: everybody muted is freed. */
-static void end_pressure(struct peer *peer) {
-    pthread_mutex_lock(&peer->mutex);
-    map_pid pressures = peer->pressures;
-    peer->pressures = (map_pid){0};
-    struct waiters queue = peer->waiters;
-    peer->waiters = (struct waiters){0};
-    atomic_store(&peer->pressure_count, 0);
-    pthread_mutex_unlock(&peer->mutex);
-    pressure_free_waiters(peer->node->runtime, &queue);
-    size_t cursor = 0;
-    for (struct remote_pressure *each; (each = map_pid_next(&pressures, &cursor, NULL)) != NULL;) {
-        pressure_free_waiters(peer->node->runtime, &each->waiters);
-        mem_free(each);
-    }
-    map_pid_fini(&pressures);
-}
-
-static void on_session_down(void *user, struct link *link, const struct link_down *down) {
-    (void)link;
-    struct peer *peer = user;
-    tr_node *node = peer->node;
-    uint64_t now_ns = now_of(peer);
-    node_log(node, TR_WARN, "link",
-             "session with %s is over: %s; %" PRIu64 " messages undelivered or unknown", peer->name,
-             down->text, down->count);
-    peer->incarnation = 0;
-    peer_admit(peer);
-    end_pressure(peer);
-    snapshot_session_ended(node->snapshot, now_ns, peer->name, down->text);
-    members_session_down(node->members, peer->name, peer->session, down->text, now_ns);
-    node->members_due_ns = 0;
-    drop_parcels(peer, down->parcels);
-    release_held(peer, true);
-}
-
-static void on_peer_pressure(void *user, struct link *link, tr_pid pid, enum frame_pressure level,
-                             uint64_t version) {
-    (void)link, (void)version;
-    struct peer *peer = user;
-    const struct member *member = members_find_by_space(peer->node->members, pid.space);
-    bool own = member == NULL ||
-               strcmp(member->name, peer->name) == 0; /* unknown yet: its admission is on the way */
-    if (!own || map_pid_count(&peer->pressures) >= PEER_PRESSURES_MAX) {
-        bad_peer(peer, "pressure for actors that are not its own, or for too many");
-        return;
-    }
-    struct remote_pressure *made = NULL;
-    if (level != PRESSURE_FREE) {
-        made = mem_zalloc(1, sizeof *made);
-        made->level = level;
-    }
-    pthread_mutex_lock(&peer->mutex);
-    /* A newer notice ends the older one, also when both say mute: the release between them was left
-     * out on the way. */
-    struct remote_pressure *ended = map_pid_remove(&peer->pressures, pid);
-    if (made != NULL) map_pid_put(&peer->pressures, pid, made);
-    /* Release: a sender that sees the count sees the notice. */
-    atomic_store_explicit(&peer->pressure_count, (uint32_t)map_pid_count(&peer->pressures),
-                          memory_order_release);
-    pthread_mutex_unlock(&peer->mutex);
-    if (ended == NULL) return;
-    pressure_free_waiters(peer->node->runtime, &ended->waiters);
-    mem_free(ended);
-}
-
-static void on_peer_epoch(void *user, struct link *link, uint64_t epoch) {
-    (void)link;
-    struct peer *peer = user;
-    peer->epoch = epoch <= SNAPSHOT_EPOCH_MAX
-                      ? epoch
-                      : 0; /* beyond: nonsense, which no snapshot could ever pass */
-}
-
-static void on_writable(void *user, struct link *link) {
-    (void)link;
-    free_queue_waiters(user);
-}
-
-static void on_refused(void *user, struct link *link, enum link_refusal reason, const char *text) {
-    (void)link;
-    struct peer *peer = user;
-    tr_node *node = peer->node;
-    node_log(node, TR_ERROR, "link", "%s", text);
-    if (reason != LINK_REFUSED_BY_PEER)
-        return; /* this node refuses a stranger: its own joining goes on */
-    pthread_mutex_lock(&node->mutex);
-    node->refusal.status = TR_EREFUSED;
-    snprintf(node->refusal.message, sizeof node->refusal.message, "%s", text);
-    pthread_cond_broadcast(&node->changed);
-    pthread_mutex_unlock(&node->mutex);
-}
-
-static void connect_driver(struct peer *peer) {
-    tr_node *node = peer->node;
-    public_keys keys;
-    tr_error error = {0};
-    const uint8_t *key = NULL;
-    if (node->security == TR_SECURITY_CURVE) {
-        tr_status status =
-            peer->name[0] == '\0'
-                ? error_set(&error, TR_EREFUSED, "write it as NAME@ENDPOINT",
-                            "the seed %s has no name, so its key is not known", peer->endpoint)
-                : keys_load_public(node->keys_dir, peer->name, &keys, &error);
-        if (status != TR_OK) {
-            node_log(node, TR_ERROR, "link", "cannot connect to %s: %s", peer->endpoint,
-                     error.message);
-            return;
-        }
-        key = keys.curve;
-    }
-    if (driver_connect(&node->driver, peer->origin, peer->endpoint, key, &error) != TR_OK)
-        node_log(node, TR_ERROR, "link", "cannot connect to %s: %s", peer->endpoint, error.message);
-}
-
-static void on_reconnect(void *user, struct link *link, const char *reason) {
-    (void)link;
-    struct peer *peer = user;
-    bool joining = peer->node->stage == NODE_JOINING;
-    node_log(peer->node, joining ? TR_WARN : TR_DEBUG, "link",
-             "%s at %s: %s; the connection is made anew%s", peer->name, peer->endpoint, reason,
-             joining ? " (does it run, does it have this node's .pub among its keys, is its own "
-                       ".pub here the right one?)"
-                     : "");
-    connect_driver(peer);
-}
-
-static const struct link_ops link_callbacks = {
-    .deliver = on_deliver,
-    .session_up = on_session_up,
-    .session_down = on_session_down,
-    .peer_pressure = on_peer_pressure,
-    .peer_epoch = on_peer_epoch,
-    .writable = on_writable,
-    .refused = on_refused,
-    .reconnect = on_reconnect,
-};
-
-static void make_link(struct peer *peer, uint64_t now_ns) {
-    tr_node *node = peer->node;
-    uint64_t token = random_u64(&node->producer.random) | 1;
-    struct link_options options = {.peer = peer->name[0] == '\0' ? NULL : peer->name,
-                                   .token = token,
-                                   .epoch = snapshot_epoch(node->snapshot),
-                                   .ops = &link_callbacks,
-                                   .user = peer};
-    struct identity *self = &options.self;
-    snprintf(self->name, sizeof self->name, "%s", node->name);
-    snprintf(self->cluster, sizeof self->cluster, "%s", node->cluster);
-    snprintf(self->endpoint, sizeof self->endpoint, "%s", node->advertise);
-    snprintf(self->control_endpoint, sizeof self->control_endpoint, "%s", node->advertise_control);
-    if (node->security == TR_SECURITY_CURVE)
-        memcpy(self->key, node->keys.curve_public, sizeof self->key);
-    self->incarnation = node->incarnation;
-    self->message_bytes_max = node->message_bytes_max;
-    peer->link = link_new(&options, now_ns);
-}
-
-static void ensure_link(struct peer *peer, const char *endpoint, uint64_t now_ns) {
-    bool moved = strcmp(peer->endpoint, endpoint) != 0;
-    snprintf(peer->endpoint, sizeof peer->endpoint, "%s", endpoint);
-    if (moved || peer->link == NULL) connect_driver(peer);
-    if (peer->link == NULL)
-        make_link(peer, now_ns);
-    else
-        link_open(peer->link, now_ns);
-}
-
-static struct peer *peer_at(tr_node *node, const char *endpoint) {
-    for (size_t i = 0; i < node->peer_count; i++) /* seeds: a handful, at the start */
-        if (strcmp(node->peer_list[i]->endpoint, endpoint) == 0) return node->peer_list[i];
-    return NULL;
-}
-
-void peer_dial(tr_node *node, const char *endpoint, const char *name) {
-    struct peer *peer = name[0] == '\0' ? NULL : peer_obtain(node, name);
-    if (peer == NULL ||
-        peer->link == NULL) { /* a seed that is dialled at that endpoint already is that try */
-        struct peer *dialled = peer_at(node, endpoint);
-        if (dialled != NULL) peer = dialled;
-    }
-    if (peer == NULL) peer = peer_new(node, "");
-    ensure_link(peer, endpoint, environment_now_ns(node->world.environment));
-}
-
-/* ---- frames ---------------------------------------------------------------------------------- */
-
-/* The peer that a HELLO from an unknown name answers (a seed dialled by endpoint), or a new one
- * that is dialled back. */
-static struct peer *meet(tr_node *node, const char *name, const uint8_t *bytes, size_t size,
-                         uint64_t now_ns) {
-    struct frame_header header;
-    struct hello hello;
-    if (frame_decode(bytes, size, &header) != TR_OK || header.type != FRAME_HELLO ||
-        hello_decode(header.body, header.body_bytes, &hello) != TR_OK)
-        return NULL;
-    if (strcmp(hello.identity.cluster, node->cluster) != 0 || hello.identity.generation != 0) {
-        node->frames_bad++;
-        if (node->frames_bad % 1000 == 1)
-            node_log(node, TR_WARN, "link", "%s of cluster %s knocks; this node is of cluster %s",
-                     name, hello.identity.cluster, node->cluster);
-        return NULL;
-    }
-    if (node->peer_count >= PEER_STRANGERS_MAX + members_count(node->members)) {
-        node->frames_bad++;
-        return NULL; /* who is not yet a member takes one of a bounded number of places */
-    }
-    for (size_t i = 0; i < node->peer_count; i++) {
-        struct peer *peer = node->peer_list[i];
-        if (peer->name[0] != '\0' || peer->link == NULL) continue;
-        if (strcmp(peer->endpoint, hello.identity.endpoint) != 0 &&
-            link_token(peer->link) != hello.answer)
-            continue;
-        learn_name(peer, name);
-        return peer;
-    }
-    struct peer *peer = peer_obtain(node, name);
-    ensure_link(peer, hello.identity.endpoint, now_ns);
-    return peer;
-}
-
-/* A known peer that has come back at another endpoint. */
-static void follow(struct peer *peer, const uint8_t *bytes, size_t size, uint64_t now_ns) {
-    struct frame_header header;
-    struct hello hello;
-    if (frame_decode(bytes, size, &header) != TR_OK || header.type != FRAME_HELLO ||
-        hello_decode(header.body, header.body_bytes, &hello) != TR_OK)
-        return;
-    const struct identity *known = peer->link == NULL ? NULL : link_peer(peer->link);
-    bool older = known != NULL &&
-                 header.source_incarnation < known->incarnation; /* a twin left over from before */
-    if (older || strcmp(hello.identity.cluster, peer->node->cluster) != 0) return;
-    if (peer->link == NULL || strcmp(peer->endpoint, hello.identity.endpoint) != 0)
-        ensure_link(peer, hello.identity.endpoint, now_ns);
-}
-
-void peer_frame(tr_node *node, const char *user, const uint8_t *bytes, size_t size) {
-    uint64_t now_ns = environment_now_ns(node->world.environment);
-    struct frame_peek peek;
-    char name[64];
-    if (frame_peek(bytes, size, &peek) != TR_OK || peek.source_bytes >= sizeof name) {
-        node->frames_bad++;
-        return;
-    }
-    memcpy(name, peek.source, peek.source_bytes);
-    name[peek.source_bytes] = '\0';
-    bool impostor = node->security == TR_SECURITY_CURVE && strcmp(user, name) != 0;
-    if (impostor || !member_name_valid(name) || strcmp(name, node->name) == 0) {
-        node->frames_bad++;
-        node_log(node, TR_DEBUG, "link", "a frame of %s under the key of %s is dropped", name,
-                 user);
-        return;
-    }
-    struct peer *peer = peer_find(node, name);
-    if (peer == NULL || peer->link == NULL)
-        peer = meet(node, name, bytes, size, now_ns);
-    else if (peek.type == FRAME_HELLO)
-        follow(peer, bytes, size, now_ns);
-    if (peer == NULL || peer->link == NULL) return;
-    link_frame(peer->link, bytes, size, now_ns);
-    members_heard(node->members, name, now_ns);
 }

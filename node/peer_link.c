@@ -1,0 +1,337 @@
+/*
+ * peer_link.c - what a peer's link brings: messages, sessions that begin and end, pressure,
+ * refusals.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "node/base/memory.h"
+#include "node/deadletter.h"
+#include "node/node.h"
+#include "node/peer_state.h"
+#include "node/record_codec.h"
+
+static uint64_t now_of(const struct peer *peer) {
+    return environment_now_ns(peer->node->world.environment);
+}
+
+static void bad_peer(struct peer *peer, const char *what) {
+    node_log(peer->node, TR_ERROR, "link", "%s sent nonsense: %s; its session is closed",
+             peer->name, what);
+    link_reject(peer->link, what, now_of(peer));
+}
+
+static void learn_record(struct peer *peer, const struct envelope *envelope) {
+    const record_type *type;
+    tr_error error;
+    if (envelope->record == 0 || envelope->record > PEER_RECORDS_MAX) {
+        bad_peer(peer, "a record id beyond the limit");
+        return;
+    }
+    if (record_table_from_wire(peer->node->runtime->records, envelope->body, envelope->body_bytes,
+                               &type, &error) != TR_OK) {
+        bad_peer(peer, error.message);
+        return;
+    }
+    map_u64_put(&peer->types, envelope->record, (void *)(uintptr_t)type);
+}
+
+/* Decodes the body into a message, or returns NULL with what is wrong in `error`. */
+static tr_message *decode(struct peer *peer, const struct envelope *envelope, tr_error *error) {
+    const record_type *type = NULL;
+    size_t bytes = 0;
+    if (envelope->record != 0) {
+        type = map_u64_find(&peer->types, envelope->record);
+        if (type == NULL) {
+            snprintf(error->message, sizeof error->message, "record %u was never announced",
+                     envelope->record);
+            return NULL;
+        }
+        if (record_decode_measure(type, envelope->body, envelope->body_bytes, NULL, &bytes,
+                                  error) != TR_OK)
+            return NULL;
+    }
+    tr_message *item = message_new(bytes);
+    if (type != NULL && record_decode(type, envelope->body, envelope->body_bytes, NULL, item->body,
+                                      bytes, error) != TR_OK) {
+        message_free(item);
+        return NULL;
+    }
+    item->type = type;
+    return item;
+}
+
+/* Kinds and flags that a peer may send. */
+static bool acceptable(const struct envelope *envelope) {
+    uint32_t kind = envelope->flags >> 8, flags = envelope->flags & 0xff;
+    if (kind == MESSAGE_STOP) return envelope->record == 0 && flags == MESSAGE_EXEMPT;
+    if (kind != MESSAGE_USER || envelope->record == 0) return false;
+    if (envelope->reference != 0 && (flags & MESSAGE_REPLY) == 0) return false;
+    return (flags & ~(uint32_t)(MESSAGE_ASK | MESSAGE_REPLY | MESSAGE_EXEMPT)) == 0;
+}
+
+/* A node that comes up, or back, while a snapshot is under way here is outside of it: what it sends
+ * must not be received inside (I6). */
+bool peer_is_outside(struct peer *peer) {
+    tr_node *node = peer->node;
+    if (!snapshot_admission_frozen(node->snapshot)) return false;
+    const struct member *member = members_find_by_name(node->members, peer->name);
+    return member == NULL || member->incarnation != peer->incarnation || !member_is_up(member);
+}
+
+static enum link_filing hold(struct peer *peer, tr_message *item, uint32_t wire_bytes) {
+    message_list_push(&peer->held, item);
+    peer->held_count++;
+    peer->held_bytes += wire_bytes;
+    return LINK_HELD;
+}
+
+/* Files what was held, in its order, or (`dead`) makes dead letters of it. */
+void peer_release_held(struct peer *peer, bool dead) {
+    tr_node *node = peer->node;
+    for (tr_message *item; (item = message_list_pop(&peer->held)) != NULL;) {
+        if (dead)
+            deadletter_drop(&node->producer, NULL, &item, DEADLETTER_SESSION);
+        else
+            post_arrived(&node->producer, &item);
+    }
+    if (!dead)
+        link_filed(peer->link, link_session(peer->link), peer->held_count, peer->held_bytes,
+                   now_of(peer));
+    peer->held_count = 0;
+    peer->held_bytes = 0;
+}
+
+static enum link_filing file_message(struct peer *peer, const struct envelope *envelope) {
+    tr_node *node = peer->node;
+    struct runtime *runtime = node->runtime;
+    if (envelope->colour > runtime_epoch(runtime) && envelope->colour <= SNAPSHOT_EPOCH_MAX)
+        snapshot_epoch_seen(node->snapshot, now_of(peer), envelope->colour);
+    if (envelope->colour > runtime_epoch(runtime)) {
+        bad_peer(peer, "a message of a snapshot that was never started here");
+        return LINK_FILED;
+    }
+    const struct member *sender = members_find_by_space(node->members, envelope->from.space);
+    bool spoofed = sender != NULL && strcmp(sender->name, peer->name) != 0;
+    if (!acceptable(envelope) || spoofed) {
+        bad_peer(peer, "a message of a kind or from an address that is not its own to use");
+        return LINK_FILED;
+    }
+    tr_error error = {0};
+    tr_message *item = decode(peer, envelope, &error);
+    if (item == NULL) {
+        bad_peer(peer, error.message);
+        return LINK_FILED;
+    }
+    item->to = envelope->to;
+    item->from = envelope->from;
+    item->serial = envelope->message_id;
+    item->reference = envelope->reference;
+    item->colour = envelope->colour;
+    item->trace = envelope->trace;
+    item->kind = (uint8_t)(envelope->flags >> 8);
+    item->flags = (uint8_t)envelope->flags;
+    item->origin = (uint16_t)peer->origin;
+    item->origin_session = peer->last_serial;
+    if (peer->held.first != NULL || peer_is_outside(peer))
+        return hold(peer, item, (uint32_t)envelope->wire_bytes);
+    post_arrived(&node->producer, &item);
+    return LINK_FILED;
+}
+
+static enum link_filing on_deliver(void *user, struct link *link, const struct envelope *envelope) {
+    (void)link;
+    struct peer *peer = user;
+    tr_node *node = peer->node;
+    tr_error error;
+    switch (envelope->kind) {
+        case ENVELOPE_RECORD:
+            learn_record(peer, envelope);
+            break;
+        case ENVELOPE_MESSAGE:
+        case ENVELOPE_CONTROL:
+            return file_message(peer, envelope);
+        case ENVELOPE_MEMBER:
+            if (members_receive(node->members, peer->name, envelope->body, envelope->body_bytes,
+                                now_of(peer), &error) != TR_OK)
+                bad_peer(peer, error.message);
+            break;
+        case ENVELOPE_SNAPSHOT:
+            if (snapshot_receive(node->snapshot, now_of(peer), peer->name, envelope->body,
+                                 envelope->body_bytes, &error) != TR_OK)
+                bad_peer(peer, error.message);
+            break;
+    }
+    return LINK_FILED;
+}
+
+/* The first HELLO tells whom a seed's endpoint belongs to. A peer of that name without a link
+ * (members have spoken of it) is replaced: two links to one node would end each other's sessions.
+ */
+void peer_learn_name(struct peer *peer, const char *name) {
+    if (peer->name[0] != '\0') return;
+    snprintf(peer->name, sizeof peer->name, "%s", name);
+    if (map_text_put(&peer->node->peers, name, peer) != NULL) cluster_publish(peer->node);
+}
+
+static void clear_refusal(tr_node *node) {
+    pthread_mutex_lock(&node->mutex);
+    node->refusal.status = TR_OK;
+    pthread_mutex_unlock(&node->mutex);
+}
+
+void peer_admit(struct peer *peer) {
+    const struct member *member = members_find_by_name(peer->node->members, peer->name);
+    /* A new life's session may be up before its admission has reached this node: what actors send
+     * then is meant for the old life's pids and must not travel. */
+    bool known =
+        member != NULL && peer->incarnation != 0 && member->incarnation == peer->incarnation;
+    /* Release: pairs with peer_post. */
+    atomic_store_explicit(&peer->serial, known ? peer->last_serial : 0, memory_order_release);
+}
+
+static void on_session_up(void *user, struct link *link, const struct identity *identity,
+                          uint64_t session, bool resumed) {
+    (void)link;
+    struct peer *peer = user;
+    tr_node *node = peer->node;
+    if (resumed) return;
+    peer_learn_name(peer, identity->name);
+    peer->session = cluster_session(peer, identity, session);
+    map_u64_fini(&peer->types);
+    if (peer->announced != NULL) memset(peer->announced, 0, peer->announced_bits / 8);
+    if (++peer->last_serial == 0) peer->last_serial = 1;
+    peer->incarnation = identity->incarnation;
+    uint32_t own_max = node->message_bytes_max;
+    atomic_store(&peer->bytes_max,
+                 identity->message_bytes_max < own_max ? identity->message_bytes_max : own_max);
+    peer_admit(peer);
+    clear_refusal(node);
+    uint64_t now_ns = now_of(peer);
+    node_log(node, TR_INFO, "link", "session with %s is up", peer->name);
+    snapshot_session_up(node->snapshot, now_ns, peer->name, peer->epoch);
+    struct members_peer member = {.name = peer->name,
+                                  .incarnation = identity->incarnation,
+                                  .session = peer->session,
+                                  .endpoint = identity->endpoint,
+                                  .control = identity->control_endpoint,
+                                  .public_key = identity->key};
+    members_session_up(node->members, &member, now_ns);
+    node->members_due_ns = 0;
+}
+
+/* Nobody presses any more: everybody muted is freed. */
+static void end_pressure(struct peer *peer) {
+    pthread_mutex_lock(&peer->mutex);
+    map_pid pressures = peer->pressures;
+    peer->pressures = (map_pid){0};
+    struct waiters queue = peer->waiters;
+    peer->waiters = (struct waiters){0};
+    atomic_store(&peer->pressure_count, 0);
+    pthread_mutex_unlock(&peer->mutex);
+    pressure_free_waiters(peer->node->runtime, &queue);
+    size_t cursor = 0;
+    for (struct remote_pressure *each; (each = map_pid_next(&pressures, &cursor, NULL)) != NULL;) {
+        pressure_free_waiters(peer->node->runtime, &each->waiters);
+        mem_free(each);
+    }
+    map_pid_fini(&pressures);
+}
+
+static void on_session_down(void *user, struct link *link, const struct link_down *down) {
+    (void)link;
+    struct peer *peer = user;
+    tr_node *node = peer->node;
+    uint64_t now_ns = now_of(peer);
+    node_log(node, TR_WARN, "link",
+             "session with %s is over: %s; %" PRIu64 " messages undelivered or unknown", peer->name,
+             down->text, down->count);
+    peer->incarnation = 0;
+    peer_admit(peer);
+    end_pressure(peer);
+    snapshot_session_ended(node->snapshot, now_ns, peer->name, down->text);
+    members_session_down(node->members, peer->name, peer->session, down->text, now_ns);
+    node->members_due_ns = 0;
+    peer_drop_parcels(peer, down->parcels);
+    peer_release_held(peer, true);
+}
+
+static void on_peer_pressure(void *user, struct link *link, tr_pid pid, enum frame_pressure level,
+                             uint64_t version) {
+    (void)link, (void)version;
+    struct peer *peer = user;
+    const struct member *member = members_find_by_space(peer->node->members, pid.space);
+    bool own = member == NULL ||
+               strcmp(member->name, peer->name) == 0; /* unknown yet: its admission is on the way */
+    if (!own || map_pid_count(&peer->pressures) >= PEER_PRESSURES_MAX) {
+        bad_peer(peer, "pressure for actors that are not its own, or for too many");
+        return;
+    }
+    struct remote_pressure *made = NULL;
+    if (level != PRESSURE_FREE) {
+        made = mem_zalloc(1, sizeof *made);
+        made->level = level;
+    }
+    pthread_mutex_lock(&peer->mutex);
+    /* A newer notice ends the older one, also when both say mute: the release between them was left
+     * out on the way. */
+    struct remote_pressure *ended = map_pid_remove(&peer->pressures, pid);
+    if (made != NULL) map_pid_put(&peer->pressures, pid, made);
+    /* Release: a sender that sees the count sees the notice. */
+    atomic_store_explicit(&peer->pressure_count, (uint32_t)map_pid_count(&peer->pressures),
+                          memory_order_release);
+    pthread_mutex_unlock(&peer->mutex);
+    if (ended == NULL) return;
+    pressure_free_waiters(peer->node->runtime, &ended->waiters);
+    mem_free(ended);
+}
+
+static void on_peer_epoch(void *user, struct link *link, uint64_t epoch) {
+    (void)link;
+    struct peer *peer = user;
+    peer->epoch = epoch <= SNAPSHOT_EPOCH_MAX
+                      ? epoch
+                      : 0; /* beyond: nonsense, which no snapshot could ever pass */
+}
+
+static void on_writable(void *user, struct link *link) {
+    (void)link;
+    peer_free_queue_waiters(user);
+}
+
+static void on_refused(void *user, struct link *link, enum link_refusal reason, const char *text) {
+    (void)link;
+    struct peer *peer = user;
+    tr_node *node = peer->node;
+    node_log(node, TR_ERROR, "link", "%s", text);
+    if (reason != LINK_REFUSED_BY_PEER)
+        return; /* this node refuses a stranger: its own joining goes on */
+    pthread_mutex_lock(&node->mutex);
+    node->refusal.status = TR_EREFUSED;
+    snprintf(node->refusal.message, sizeof node->refusal.message, "%s", text);
+    pthread_cond_broadcast(&node->changed);
+    pthread_mutex_unlock(&node->mutex);
+}
+
+static void on_reconnect(void *user, struct link *link, const char *reason) {
+    (void)link;
+    struct peer *peer = user;
+    bool joining = peer->node->stage == NODE_JOINING;
+    node_log(peer->node, joining ? TR_WARN : TR_DEBUG, "link",
+             "%s at %s: %s; the connection is made anew%s", peer->name, peer->endpoint, reason,
+             joining ? " (does it run, does it have this node's .pub among its keys, is its own "
+                       ".pub here the right one?)"
+                     : "");
+    peer_connect(peer);
+}
+
+const struct link_ops peer_link_ops = {
+    .deliver = on_deliver,
+    .session_up = on_session_up,
+    .session_down = on_session_down,
+    .peer_pressure = on_peer_pressure,
+    .peer_epoch = on_peer_epoch,
+    .writable = on_writable,
+    .refused = on_refused,
+    .reconnect = on_reconnect,
+};
