@@ -378,9 +378,12 @@ static void many_forget(struct control_call *call) {
 static void many_fail(struct control_call *call, const tr_error *cause) {
     struct spawning *spawning = call->state;
     tr_error error = *cause;
+    json_int_t sure = spawning->done + (json_int_t)json_object_size(spawning->results);
+    json_int_t open =
+        spawning->asked > sure ? spawning->asked - sure - 1 : 0; /* not answered yet */
     snprintf(error.message, sizeof error.message,
-             "%.400s (%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " are spawned)",
-             cause->message, spawning->done, spawning->count);
+             "%.300s (%d of %d are spawned; %d more may follow)", cause->message, (int)sure,
+             (int)spawning->count, (int)open);
     many_forget(call);
     control_reply_error(call, &error, NULL);
 }

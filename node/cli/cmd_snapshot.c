@@ -26,7 +26,7 @@ static const struct output_column list_columns[] = {{"ID", "id", OUTPUT_VALUE},
                                                     {"SIZE", "bytes", OUTPUT_BYTES},
                                                     {"TOOK", "duration_ms", OUTPUT_DURATION},
                                                     {"CONSISTENT", "consistent", OUTPUT_VALUE},
-                                                    {"ERROR", "error", OUTPUT_VALUE},
+                                                    {"ERROR", "error", OUTPUT_COMPACT},
                                                     {0}};
 
 static const struct output_column summary_pairs[] = {{"id", "id", OUTPUT_VALUE},
@@ -141,7 +141,19 @@ static void find_places(const struct app *app, struct places *places) {
     if (count == 0) places->directories[0] = app->folder.snapshots;
 }
 
-/* "latest" is the newest whole snapshot; anything else is an id already. */
+/* The newest snapshot, a damaged one too: whoever asks for the latest must not be shown an older
+ * one instead. Ids count up with leading zeros, so they sort as texts. NULL: there is none. */
+static const char *newest_id(const snapshot_list *list) {
+    const char *newest = NULL;
+    for (size_t i = 0; i < list->count; i++) {
+        const snapshot_entry *entry = &list->entries[i];
+        bool later = newest == NULL || (entry->manifest == NULL && strcmp(entry->id, newest) > 0);
+        if (later) newest = entry->id;
+    }
+    return newest;
+}
+
+/* "latest" is the newest snapshot; anything else is an id already. */
 static tr_status find_id(struct app *app, const struct places *places,
                          char id_out[PART_NAME_BYTES]) {
     const char *word = args_word(app->args, 0);
@@ -156,8 +168,9 @@ static tr_status find_id(struct app *app, const struct places *places,
     tr_status status =
         snapshot_store_list(&places->files, places->directories, &list, &app->failure.error);
     if (status != TR_OK) return status;
-    bool found = list.count > 0 && list.entries[0].manifest != NULL;
-    if (found) snprintf(id_out, PART_NAME_BYTES, "%s", list.entries[0].id);
+    const char *newest = newest_id(&list);
+    bool found = newest != NULL;
+    if (found) snprintf(id_out, PART_NAME_BYTES, "%s", newest);
     snapshot_list_fini(&list);
     if (found) return TR_OK;
     return failure_set(&app->failure, TR_ENOENT, "take one: `troupe snapshot create`",

@@ -167,7 +167,7 @@ static const struct command commands[] = {
     {"snapshot", "list", "", "the snapshots there are", "troupe snapshot list\n", NULL,
      snapshot_flags, cmd_snapshot_list},
     {"snapshot", "show", "ID", "a snapshot's actors and messages in flight",
-     "troupe snapshot show latest\ntroupe snapshot show s3-1 -o json\n",
+     "troupe snapshot show latest\ntroupe snapshot show s000003-n1 -o json\n",
      "Reads the files: no node need run. `latest` is the newest.", snapshot_show_flags,
      cmd_snapshot_show},
     {"snapshot", "verify", "ID", "check that a snapshot is whole, unaltered and consistent",

@@ -554,6 +554,7 @@ TR_API const char *tr_node_control_endpoint(const tr_node *node);
 /* A port gives one plain thread at a time a pid, so that it can send, ask, spawn and receive. All
  * calls may block up to `timeout_ms` and return TR_ETIMEDOUT then (TR_EFULL for a send that found
  * no room until then). */
+/* TR_EUNREACHABLE: the node is not up yet (tr_node_wait_up); TR_ECLOSED: it stops. */
 TR_API tr_status tr_port_open(tr_node *node, tr_port **port_out);
 TR_API void tr_port_close(tr_port *port);
 TR_API tr_pid tr_port_pid(const tr_port *port);
