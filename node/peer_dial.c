@@ -121,11 +121,10 @@ static void follow(struct peer *peer, const uint8_t *bytes, size_t size, uint64_
     if (frame_decode(bytes, size, &header) != TR_OK || header.type != FRAME_HELLO ||
         hello_decode(header.body, header.body_bytes, &hello) != TR_OK)
         return;
-    const struct identity *known = peer->link == NULL ? NULL : link_peer(peer->link);
-    bool older = known != NULL &&
-                 header.source_incarnation < known->incarnation; /* a twin left over from before */
-    if (older || strcmp(hello.identity.cluster, peer->node->cluster) != 0) return;
-    if (peer->link == NULL || strcmp(peer->endpoint, hello.identity.endpoint) != 0)
+    /* Only whom the link has taken for its peer: not a twin, nor a life that is over. */
+    const struct identity *known = link_peer(peer->link);
+    if (known == NULL || known->incarnation != header.source_incarnation) return;
+    if (strcmp(peer->endpoint, hello.identity.endpoint) != 0)
         ensure_link(peer, hello.identity.endpoint, now_ns);
 }
 
@@ -147,11 +146,9 @@ void peer_frame(tr_node *node, const char *user, const uint8_t *bytes, size_t si
         return;
     }
     struct peer *peer = peer_find(node, name);
-    if (peer == NULL || peer->link == NULL)
-        peer = meet(node, name, bytes, size, now_ns);
-    else if (peek.type == FRAME_HELLO)
-        follow(peer, bytes, size, now_ns);
+    if (peer == NULL || peer->link == NULL) peer = meet(node, name, bytes, size, now_ns);
     if (peer == NULL || peer->link == NULL) return;
     link_frame(peer->link, bytes, size, now_ns);
+    if (peek.type == FRAME_HELLO) follow(peer, bytes, size, now_ns);
     members_heard(node->members, name, now_ns);
 }

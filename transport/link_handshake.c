@@ -169,6 +169,21 @@ static void asked_to_resume(struct link *link, const struct frame_header *header
         link_session_seek(link, header->session + 1, now);
 }
 
+/* A newer life elsewhere, while the one in session answers: two nodes run under one name. A real
+ * restart is let in once the old life has been silent for a while, or at once when it is where the
+ * old one was. */
+static bool refuse_twin(struct link *link, const struct identity *twin, uint64_t now) {
+    if (!link_in_session(link) || twin->incarnation <= link->peer.incarnation) return false;
+    bool answers = now - link->liveness.answered_at < SILENCE_MAX;
+    if (!answers || strcmp(twin->endpoint, link->peer.endpoint) == 0) return false;
+    char text[LINK_TEXT_ROOM];
+    snprintf(text, sizeof text,
+             "node %.63s is up at %.90s; another of that name, at %.90s, is not let in", twin->name,
+             link->peer.endpoint, twin->endpoint);
+    link_handshake_refuse(link, LINK_REFUSED_NAME, text, now);
+    return true;
+}
+
 void link_handshake_hello(struct link *link, const struct frame_header *header, uint64_t now) {
     struct hello hello;
     if (!read_hello(header, &hello)) {
@@ -182,6 +197,7 @@ void link_handshake_hello(struct link *link, const struct frame_header *header, 
                              "this node leaves");
         return;
     }
+    if (refuse_twin(link, &hello.identity, now)) return;
     if (link_in_session(link) && hello.identity.incarnation > link->peer.incarnation)
         link_session_end(link, LINK_END_RESTARTED, "the peer has started anew", LINK_OPENING, now);
     bool same_life = link->peer_known && hello.identity.incarnation == link->peer.incarnation;

@@ -133,6 +133,40 @@ Test(link, a_new_incarnation_ends_the_session_and_opens_another) {
     done(rig);
 }
 
+/* One typo in a name must not throw a healthy node out of its cluster. */
+Test(link, a_second_node_of_a_name_elsewhere_is_refused_while_the_first_answers) {
+    struct rig *rig = connected();
+    uint64_t session = rig->side[0].up_session;
+    struct hello hello = {.identity = rig->side[1].options.self, .token = 4711};
+    snprintf(hello.identity.endpoint, sizeof hello.identity.endpoint, "tcp://elsewhere:1");
+    struct frame_header header = {.type = FRAME_HELLO,
+                                  .source = "b",
+                                  .source_bytes = 1,
+                                  .source_incarnation = 21,
+                                  .session = 1};
+    struct buffer frame;
+    buffer_init(&frame);
+    frame_encode(&frame, &header);
+    hello_encode(&frame, &hello);
+    rig_inject(&rig->side[0], frame.data, frame.bytes);
+    rig_run(rig, RIG_SECOND);
+    cr_assert_eq(rig->side[0].downs, 0);
+    cr_assert_eq(link_session(rig->side[0].link), session);
+    cr_assert_eq(rig->side[0].refused, LINK_REFUSED_NAME);
+    cr_assert(strstr(rig->side[0].refused_text, "tcp://elsewhere:1") != NULL);
+    /* The first falls silent: then it may as well have moved there. */
+    link_free(rig->side[1].link);
+    rig->side[1].link = NULL;
+    rig->now += 4 * RIG_SECOND;
+    link_tick(rig->side[0].link, rig->now);
+    link_frame(rig->side[0].link, frame.data, frame.bytes, rig->now);
+    cr_assert_eq(rig->side[0].downs, 1);
+    cr_assert_eq(rig->side[0].down.reason, LINK_END_RESTARTED);
+    cr_assert_eq(link_peer(rig->side[0].link)->incarnation, 21);
+    buffer_fini(&frame);
+    rig_free(rig);
+}
+
 /* Frames of the old life must not count, and answering them must not go on for ever. */
 Test(link, frames_of_an_old_incarnation_are_dropped_and_counted) {
     struct rig *rig = connected();
