@@ -43,6 +43,11 @@ static void add_own_words(json_t *node, json_t *status) {
     json_t *own = json_object_get(status, "node"), *counters = json_object_get(own, "counters"),
            *value;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) copy_member(node, own, keys[i]);
+    /* It is up by its own word, which the node that was asked first may not have heard yet. */
+    const char *state = json_string_value(json_object_get(own, "state"));
+    const char *seen = json_string_value(json_object_get(node, "state"));
+    if (state != NULL && seen != NULL && strcmp(state, "up") == 0 && strcmp(seen, "joining") == 0)
+        json_object_set_new(node, "state", json_string("up"));
     const char *key;
     json_object_foreach(counters, key, value) {
         json_object_set(node, key, value);
