@@ -89,16 +89,10 @@ static struct peer *meet(tr_node *node, const char *name, const uint8_t *bytes, 
     if (frame_decode(bytes, size, &header) != TR_OK || header.type != FRAME_HELLO ||
         hello_decode(header.body, header.body_bytes, &hello) != TR_OK)
         return NULL;
-    if (strcmp(hello.identity.cluster, node->cluster) != 0 || hello.identity.generation != 0) {
-        node->frames_bad++;
-        if (node->frames_bad % 1000 == 1)
-            node_log(node, TR_WARN, "link", "%s of cluster %s knocks; this node is of cluster %s",
-                     name, hello.identity.cluster, node->cluster);
-        return NULL;
-    }
     if (node->peer_count >= PEER_STRANGERS_MAX + members_count(node->members)) {
         node->frames_bad++;
-        return NULL; /* who is not yet a member takes one of a bounded number of places */
+        return NULL; /* strangers, also those who are refused and told why, take a bounded number of
+                        places */
     }
     for (size_t i = 0; i < node->peer_count; i++) {
         struct peer *peer = node->peer_list[i];
