@@ -4,7 +4,7 @@
  * Frames of one connection arrive in order, each after a drawn delay; those of different
  * connections overtake each other. A reset loses the later frames of a connection, and the earlier
  * ones may still arrive among those of the next connection. A blocked direction holds its frames
- * until it heals. DESIGN.md section 4; what a driver promises is in transport/driver.h.
+ * until it heals. What a driver promises is in transport/driver.h.
  */
 #ifndef TROUPE_CLUSTER_TESTS_NETWORK_H
 #define TROUPE_CLUSTER_TESTS_NETWORK_H

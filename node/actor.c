@@ -64,7 +64,7 @@ tr_status actor_spawn(struct worker *worker, const struct actor_birth *birth,
     atomic_init(&made->colour, birth->colour);
     made->head = slots_take(&runtime->slots, &worker->producer.slots);
     /* Counted before it exists for anybody: the census of the not yet red never misses one
-     * (DESIGN.md section 6). */
+     * (SNAPSHOT_PROTOCOL.md). */
     tally_add(&worker->producer.tally.born, birth->colour);
     counter_add(&worker->producer.counters.spawned);
     slots_put(&runtime->slots, &made->head);

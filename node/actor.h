@@ -23,7 +23,7 @@
 struct runtime;
 struct worker;
 struct pressure;
-/* Marks of the block policy, in messages (DESIGN.md section 3). */
+/* Marks of the block policy, in messages (RUNTIME.md). */
 struct mailbox_limits {
     uint32_t low, high, hard;
 };

@@ -1,7 +1,7 @@
 /*
  * deadletter.h - messages that reach nobody: counted, kept for a while, logged at a bounded rate.
  *
- * Nothing is lost silently (DESIGN.md section 3): whoever cannot deliver a message hands it here
+ * Nothing is lost silently (RUNTIME.md): whoever cannot deliver a message hands it here
  * with the reason. An ask among them is answered with tr_ask_failed; a message older than an open
  * snapshot is recorded on this path, once (section 6). Any producer may call.
  */

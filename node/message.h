@@ -3,7 +3,7 @@
  *
  * A message has one owner at any time: the sender until it is pushed, the mailbox, the worker that
  * handles it. The header is 16-byte aligned because a mailbox keeps a count in the pointer's low
- * bits. Colour, trace id and serial are in every message from the start (DESIGN.md section 6, 8).
+ * bits. Colour, trace id and serial are in every message from the start (SNAPSHOT_PROTOCOL.md).
  */
 #ifndef TROUPE_MESSAGE_H
 #define TROUPE_MESSAGE_H
@@ -63,7 +63,7 @@ static inline bool message_is_exempt(const tr_message *message) {
            message->kind != MESSAGE_USER;
 }
 
-/* Timers are no channel messages (DESIGN.md section 6): they are recorded with their actor. */
+/* Timers are no channel messages (SNAPSHOT_PROTOCOL.md): they are recorded with their actor. */
 static inline bool message_in_channel(const tr_message *message) {
     return message->kind == MESSAGE_USER || message->kind == MESSAGE_STOP;
 }

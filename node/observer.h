@@ -3,7 +3,7 @@
  *
  * Part of the product: tracing listens here, and the simulator both checks the cut (I6, I7, I8)
  * and steps other workers inside the call, so it reaches interleavings within a handler. The
- * runtime therefore holds no lock when it calls. NULL costs one branch. DESIGN.md section 1.
+ * runtime therefore holds no lock when it calls. NULL costs one branch.
  */
 #ifndef TROUPE_OBSERVER_H
 #define TROUPE_OBSERVER_H

@@ -4,7 +4,7 @@
  * A port is entered for each thing it does (port_enter, port_leave); meanwhile it is busy, and a
  * snapshot's turn or token that finds it busy is left for its user to do on leaving. So no lock is
  * held while a message is posted, and a port still turns red at one exact point between two of its
- * acts (DESIGN.md section 6).
+ * acts (RUNTIME.md).
  *
  * One thread at a time uses a port; any thread delivers to it.
  */

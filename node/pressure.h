@@ -1,5 +1,5 @@
 /*
- * pressure.h - the block policy: overloaded receivers mute their senders (DESIGN.md section 3).
+ * pressure.h - the block policy: overloaded receivers mute their senders (RUNTIME.md).
  *
  * Past its high mark an actor is overloaded: whoever sends to it is accepted and then muted, that
  * is not run again until the receiver has drained below its low mark. Rules: an overloaded actor is

@@ -5,7 +5,7 @@
  * its table; any thread may read it. A body is the C struct a type describes; flattened, it is
  * one block: the struct, then all its variable data, with every pointer into that block. Bodies
  * are trusted memory here; outside bytes become bodies through record_codec.h and record_json.h
- * only. DESIGN.md section 2.
+ * only.
  */
 #ifndef TROUPE_RECORD_H
 #define TROUPE_RECORD_H

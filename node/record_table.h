@@ -4,7 +4,7 @@
  * One table a node. Any thread may call anything but new and free; the lookups marked lock-free
  * take no lock, so that workers may use them for every message. Types stay until the table is
  * freed. A peer's descriptor is outside bytes (I5): it is checked before anything is made of it,
- * and what all of them together may take is bounded. DESIGN.md section 2.
+ * and what all of them together may take is bounded.
  */
 #ifndef TROUPE_RECORD_TABLE_H
 #define TROUPE_RECORD_TABLE_H

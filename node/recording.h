@@ -6,7 +6,7 @@
  * after, whoever drops an older message that message. Each producer encodes into a chunk of its
  * own under its own, uncontended lock; full chunks go to the part's writer. The core thread opens
  * and closes a recording, sweeps the idle, counts the not yet red, and runs the last token.
- * DESIGN.md section 6.
+ * SNAPSHOT_PROTOCOL.md has the protocol around it.
  */
 #ifndef TROUPE_RECORDING_H
 #define TROUPE_RECORDING_H

@@ -2,7 +2,7 @@
  * timers.h - the timers set on one worker, in a heap by deadline.
  *
  * A timer belongs to its actor, which keeps it in its own list until the message it brings has
- * been handled (DESIGN.md section 3, 6); the heap only knows when. Firing hands the message over
+ * been handled (a snapshot needs it there); the heap only knows when. Firing hands the message over
  * and leaves the timer, marked as fired. Any worker may fire the timers of a busy one.
  */
 #ifndef TROUPE_TIMERS_H

@@ -4,7 +4,7 @@
  * A life is (name, incarnation): a node that starts again is a new life with a larger incarnation.
  * Each life has opened one space of pids, found unique when it was admitted, and counts as its
  * node's ordinal-th. These are value types; members.h keeps them and says until when a pointer
- * is good. DESIGN.md sections 2 and 5.
+ * is good. REGISTRY.md.
  */
 #ifndef TROUPE_REGISTRY_MEMBER_H
 #define TROUPE_REGISTRY_MEMBER_H

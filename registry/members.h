@@ -5,7 +5,7 @@
  * it wants goes out through members_ops. Beneath it lies a link layer that keeps at most one
  * session with each named peer and carries this machine's messages in order within it. All calls
  * come from one thread. Bytes from peers can at worst end that peer's session (I5). Rules,
- * messages and invariants: REGISTRY.md; DESIGN.md section 5.
+ * messages and invariants: REGISTRY.md.
  */
 #ifndef TROUPE_REGISTRY_MEMBERS_H
 #define TROUPE_REGISTRY_MEMBERS_H

@@ -6,7 +6,7 @@
  * others hold copies, which go when that node goes down. Two sides of a partition may claim one
  * name: on healing the older claim wins. Messages are opaque bytes that travel in order between
  * the name services of two nodes. All calls come from one thread at a time. Bytes from peers can
- * at worst be refused (I5). Rules, messages and invariants: REGISTRY.md; DESIGN.md section 5.
+ * at worst be refused (I5). Rules, messages and invariants: REGISTRY.md.
  */
 #ifndef TROUPE_REGISTRY_NAMES_H
 #define TROUPE_REGISTRY_NAMES_H

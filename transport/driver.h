@@ -4,7 +4,7 @@
  * A driver is an ops struct and a context; zmq_driver.h makes the real one, the simulator its own.
  * It promises little: a frame that was taken may be lost, and frames may change their order when
  * a connection breaks; none comes twice within one connection, and none is altered. The link above
- * makes a reliable channel of that (DESIGN.md section 4).
+ * makes a reliable channel of that (PROTOCOL.md).
  *
  * One thread owns a driver and makes all calls, with one exception: driver_wake may be called by
  * any thread. Events are delivered on the owner's thread, inside driver_wait only; they may call

@@ -5,7 +5,7 @@
  * begins with `operate.` or `observe.` (also `control`, which may operate) is a control client's,
  * every other one a node's; neither passes for the other. A key in the sub-folder `banned` is
  * refused for good, whatever else lies there. One thread owns a keyring; reading the folder blocks
- * on the disk. DESIGN.md section 4, Security.
+ * on the disk. PROTOCOL.md, Security.
  */
 #ifndef TROUPE_TRANSPORT_KEYRING_H
 #define TROUPE_TRANSPORT_KEYRING_H

@@ -3,7 +3,7 @@
  *
  * One PULL socket is bound for all peers, one PUSH connected to each of them; control clients talk
  * to one ROUTER. libzmq's own threads, and the answering of ZAP, stay inside. The only folder of
- * keys decides who comes in (keyring.h). See driver.h for threads and DESIGN.md section 4.
+ * keys decides who comes in (keyring.h). See driver.h for threads and PROTOCOL.md.
  *
  * Known limits, libzmq's: a key that is revoked keeps its connections, but what comes over them is
  * dropped; a peer that holds an admitted key and never ends the parts of one message makes libzmq

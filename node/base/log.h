@@ -3,8 +3,7 @@
  *
  * A logger belongs to one node; there is no global one. Any thread may write: a line is built on
  * the writer's stack and leaves in one write(2) of at most LOG_LINE_BYTES_MAX bytes, so that
- * lines never mix. Text from outside is escaped: a line stays one line and valid UTF-8. DESIGN.md
- * section 8.
+ * lines never mix. Text from outside is escaped: a line stays one line and valid UTF-8.
  */
 #ifndef TROUPE_BASE_LOG_H
 #define TROUPE_BASE_LOG_H
