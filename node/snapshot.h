@@ -4,7 +4,8 @@
  * A pure state machine, one per node, for the node's core thread only: no I/O, no clock, no
  * thread. Inputs are the functions below; what it wants done goes out through snapshot_ops, which
  * must not call back in (except snapshot_view_add inside `members`): completions arrive later as
- * inputs. Bytes from peers are checked and refused with TR_EDATA (I5). (Chandy and Lamport 1985, Lai and Yang 1987); SNAPSHOT_PROTOCOL.md has states and arguments.
+ * inputs. Bytes from peers are checked and refused with TR_EDATA (I5). After Chandy and Lamport
+ * (1985) and Lai and Yang (1987); SNAPSHOT_PROTOCOL.md has states and arguments.
  */
 #ifndef TROUPE_NODE_SNAPSHOT_H
 #define TROUPE_NODE_SNAPSHOT_H

@@ -5,7 +5,8 @@
  * It does no I/O, reads no clock and draws no random number (I1). One thread per link. Whatever
  * the network loses, repeats, delays or reorders: within a session every parcel is delivered
  * exactly once and in order (I2); when a session ends, what was not acknowledged is handed back.
- * Bytes from the peer cannot crash it or grow it past its windows (I5). See PROTOCOL.md. Times are nanoseconds of any clock that never goes back.
+ * Bytes from the peer cannot crash it or grow it past its windows (I5). See PROTOCOL.md. Times are
+ * nanoseconds of any clock that never goes back.
  */
 #ifndef TROUPE_TRANSPORT_LINK_H
 #define TROUPE_TRANSPORT_LINK_H
