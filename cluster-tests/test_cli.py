@@ -418,6 +418,21 @@ def full_mailbox_refuses_and_loses_nothing():
 
 
 @test
+def reader_that_has_gone_is_no_failure():
+    """`troupe help | head`: the pipe is closed before all is written."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    said = subprocess.run([os.path.join(BUILD, 'troupe'), 'help'], stdout=writing,
+                          stderr=subprocess.PIPE, timeout=30, check=False)
+    os.close(writing)
+    equal((said.returncode, said.stderr), (0, b''), 'help into a closed pipe')
+    with open('/dev/full', 'wb') as full:
+        said = subprocess.run([os.path.join(BUILD, 'troupe'), 'help'], stdout=full,
+                              stderr=subprocess.PIPE, timeout=30, check=False)
+    equal(said.returncode, 70, 'help onto a full disk')
+
+
+@test
 def altered_snapshot_is_always_detected():
     with Cluster(1) as cluster:
         cluster.ok('spawn', 'account', '--name', 'alice')

@@ -30,6 +30,12 @@ static bool needs_folder(const struct command *command) {
            command->run != cmd_version;
 }
 
+/* The reader of stdout has gone: `troupe logs | head`. */
+static bool pipe_is_closed(void) {
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+}
+
 static tr_status run_once(struct app *app, const struct command *command) {
     /* `up --name` names the cluster, and so its folder. */
     const char *cluster = command->run == cmd_up ? args_text(app->args, "name") : NULL;
@@ -40,7 +46,8 @@ static tr_status run_once(struct app *app, const struct command *command) {
     if (status == TR_OK) status = command->run(app);
     if (needs_folder(command)) folder_close(&app->folder);
     /* Nobody sees what could not be written; a closed pipe is no failure of the command. */
-    if (!output_flush() && status == TR_OK && isatty(STDOUT_FILENO) == 0)
+    bool written = output_flush() || pipe_is_closed();
+    if (!written && status == TR_OK && isatty(STDOUT_FILENO) == 0)
         status = failure_set(&app->failure, TR_EIO, NULL, "stdout cannot be written");
     return status;
 }
