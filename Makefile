@@ -41,9 +41,9 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 programs = $(patsubst %.c,$(BUILD)/$(1)/%,$(notdir $(2)))
 
 LIBRARY_SOURCES = $(filter-out $(ROLES),$(call sources,$(LIBRARY_DIRS),*.c))
-CLI_SOURCES = $(filter-out $(ROLES),$(call sources,node/cli,*.c))
+CLI_SOURCES = $(filter-out $(ROLES),$(call sources,node/cli node/bench,*.c))
 SIM_SOURCES = $(filter-out %_test.c %_bench.c %_fuzz.c %_stress.c,$(call sources,cluster-tests,*.c))
-ALL_DIRS = $(LIBRARY_DIRS) node/cli cluster-tests
+ALL_DIRS = $(LIBRARY_DIRS) node/cli node/bench cluster-tests
 TEST_SOURCES = $(call sources,$(ALL_DIRS),*_test.c)
 BENCH_SOURCES = $(call sources,$(ALL_DIRS),*_bench.c)
 FUZZ_SOURCES = $(call sources,$(ALL_DIRS),*_fuzz.c)
