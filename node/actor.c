@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "node/ask.h"
+#include "node/base/block.h"
 #include "node/base/container.h"
 #include "node/base/memory.h"
 #include "node/deadletter.h"
@@ -13,10 +14,9 @@
 #include "node/recording.h"
 #include "node/runtime.h"
 
-enum {
-    BATCH = 100,       /* messages of one turn, and */
-    TURN_NS = 10000000 /* the time after which it ends, so that one busy actor starves nobody */
-};
+/* A turn ends after so many messages, sends and spawns, or so long a time, so that one busy actor
+ * starves nobody, and what it sends is handled while it is still in the cache. */
+enum { BATCH = 100, TURN_SENDS = 512, TURN_NS = 10000000 };
 
 tr_pid actor_pid(const tr_actor *actor) {
     return (tr_pid){actor->runtime->space, actor->head.slot, actor->head.generation};
@@ -42,11 +42,11 @@ tr_status actor_spawn(struct worker *worker, const struct actor_birth *birth,
     struct runtime *runtime = worker->producer.runtime;
     const record_type *state = birth->behavior->state;
     size_t state_bytes = state == NULL ? 0 : state->bytes;
-    tr_actor *made = mem_alloc(sizeof *made + state_bytes);
+    tr_actor *made = block_alloc(actor_bytes(birth->behavior));
     memset(made, 0, sizeof *made);
     made->state = state_bytes == 0 ? NULL : made->inline_state;
     if (state != NULL && record_state_init(state, made->state, birth->state) != TR_OK) {
-        mem_free(made);
+        block_free(made, actor_bytes(birth->behavior));
         return TR_EDATA;
     }
     mailbox_init(&made->box);
@@ -65,6 +65,7 @@ tr_status actor_spawn(struct worker *worker, const struct actor_birth *birth,
     made->head = slots_take(&runtime->slots, &worker->producer.slots);
     /* Counted before it exists for anybody: the census of the not yet red never misses one
      * (SNAPSHOT_PROTOCOL.md). */
+    worker->turn_sends++;
     tally_add(&worker->producer.tally.born, birth->colour);
     counter_add(&worker->producer.counters.spawned);
     slots_put(&runtime->slots, &made->head);
@@ -108,6 +109,7 @@ tr_status actor_send(tr_actor *self, tr_pid to, unsigned flags, uint64_t referen
     item->serial = ++self->serial;
     item->colour = actor_colour(self);
     item->trace = present_trace(self);
+    self->worker->turn_sends++;
     uint64_t serial = item->serial;
     if ((flags & MESSAGE_ASK) != 0) status = ask_open(self, item, ask);
     if (status == TR_OK) status = post_message(&self->worker->producer, self, &item);
@@ -137,8 +139,8 @@ tr_status actor_post_stop(tr_actor *self, tr_pid pid) {
 
 /* ---- signals and rest ------------------------------------------------------------------------ */
 
-void actor_wake(tr_actor *actor) {
-    if (mailbox_wake(&actor->box)) runtime_schedule(actor->runtime, NULL, actor);
+void actor_wake(struct worker *worker, tr_actor *actor) {
+    if (mailbox_wake(&actor->box)) runtime_schedule(actor->runtime, worker, actor);
 }
 
 bool actor_signal(tr_actor *actor, enum actor_signal signal) {
@@ -146,7 +148,7 @@ bool actor_signal(tr_actor *actor, enum actor_signal signal) {
      * two sides sees the other. */
     uint32_t before = atomic_fetch_or(&actor->signals, signal);
     if ((before & SIGNAL_DEAD) != 0) return false;
-    actor_wake(actor);
+    actor_wake(NULL, actor);
     return true;
 }
 
@@ -208,7 +210,7 @@ static void actor_release(struct reclaim_item *item) {
         mem_free(ended->extra->names[i]);
     if (ended->extra != NULL) mem_free(ended->extra->names);
     mem_free(ended->extra);
-    mem_free(ended);
+    block_free(ended, actor_bytes(ended->behavior));
 }
 
 static void drop_extra(struct worker *worker, tr_actor *actor) {
@@ -262,7 +264,7 @@ static void actor_end(struct worker *worker, tr_actor *actor, tr_status reason) 
     if (reason == TR_EFAILED) counter_add(&producer->counters.failed);
     actor->phase = ACTOR_ENDED;
     mailbox_close(&actor->box, &actor->local);
-    pressure_end(actor);
+    pressure_end(worker, actor);
     enum deadletter_reason why = reason == TR_EFAILED   ? DEADLETTER_FAILED
                                  : reason == TR_ECLOSED ? DEADLETTER_CLOSING
                                                         : DEADLETTER_ENDED;
@@ -373,9 +375,11 @@ static bool actor_receive(struct worker *worker, tr_actor *actor, tr_message *it
         recording_message(&worker->producer, item, colour, NULL);
         item->colour = colour;
     }
+    worker->pressed = NULL;
     bool stop = item->kind == MESSAGE_STOP && !actor->behavior->system;
     tr_status status = dispatch_message(worker, actor, item);
-    if (atomic_load_explicit(&actor->overloaded, memory_order_relaxed)) pressure_drained(actor);
+    if (atomic_load_explicit(&actor->overloaded, memory_order_relaxed))
+        pressure_drained(worker, actor);
     if (status == TR_OK && !stop && !actor->exiting) return false;
     actor_end(worker, actor, status == TR_OK ? TR_OK : TR_EFAILED);
     return true;
@@ -393,7 +397,8 @@ static bool actor_rest(struct worker *worker, tr_actor *actor) {
     /* A child of an older parent may have been born behind the sweep: nobody would signal it. */
     if (actor_colour(actor) < runtime_epoch(actor->runtime)) actor_turn(worker, actor);
     /* A sender may have marked it after its last message was handled. */
-    if (atomic_load_explicit(&actor->overloaded, memory_order_relaxed)) pressure_drained(actor);
+    if (atomic_load_explicit(&actor->overloaded, memory_order_relaxed))
+        pressure_drained(worker, actor);
     bool muted = actor->phase == ACTOR_READY &&
                  !(actor->extra != NULL && actor->extra->hold != 0) && actor->local.first != NULL;
     actor->worker = NULL;
@@ -406,7 +411,9 @@ static bool actor_rest(struct worker *worker, tr_actor *actor) {
 void actor_run(struct worker *worker, tr_actor *actor) {
     actor->worker = worker;
     uint64_t until_ns = worker->looked_ns + TURN_NS;
-    for (int budget = BATCH; budget > 0 && worker->looked_ns < until_ns; budget--) {
+    worker->turn_sends = 0;
+    for (int budget = BATCH;
+         budget > 0 && worker->turn_sends < TURN_SENDS && worker->looked_ns < until_ns; budget--) {
         if (atomic_load_explicit(&actor->signals, memory_order_acquire) != 0 &&
             actor_answer(worker, actor))
             return;

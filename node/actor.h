@@ -106,6 +106,11 @@ static inline uint64_t actor_colour(const tr_actor *actor) {
     return atomic_load_explicit(&actor->colour, memory_order_relaxed);
 }
 
+/* What an actor takes: the struct with its state behind it. */
+static inline size_t actor_bytes(const struct behavior *behavior) {
+    return sizeof(tr_actor) + (behavior->state == NULL ? 0 : behavior->state->bytes);
+}
+
 tr_pid actor_pid(const tr_actor *actor);
 struct actor_extra *actor_extra(tr_actor *actor);
 
@@ -130,8 +135,9 @@ void actor_run(struct worker *worker, tr_actor *actor);
  * it has ended. */
 bool actor_signal(tr_actor *actor, enum actor_signal signal);
 
-/* Schedules the actor if it is idle (a mute has ended). Any thread within a reclaim section. */
-void actor_wake(tr_actor *actor);
+/* Schedules the actor if it is idle (a mute has ended), on `worker` if the caller is one. Any
+ * thread within a reclaim section. */
+void actor_wake(struct worker *worker, tr_actor *actor);
 
 /* Owner: the actor has claimed a name. */
 void actor_add_name(tr_actor *actor, const char *name, size_t bytes);

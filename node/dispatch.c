@@ -38,13 +38,6 @@ void actor_report_failure(tr_actor *actor, const tr_message *item, tr_status sta
               actor->failure != NULL ? actor->failure : tr_status_text(status));
 }
 
-static void observe_handled(tr_actor *actor, const struct observation *received) {
-    struct observation what = *received;
-    what.kind = OBSERVE_HANDLED;
-    what.state = actor->state;
-    runtime_observe(actor->runtime, &what);
-}
-
 /* The message is done with: the handler's colour at its completion counts it (I8). */
 static void complete(struct worker *worker, tr_actor *actor, tr_message *item) {
     struct producer *producer = &worker->producer;
@@ -67,29 +60,41 @@ void actor_watch_time(struct worker *worker, tr_actor *actor, const tr_message *
               item == NULL ? "init" : item->type->name);
 }
 
+/* The handler failed: the reason is logged, and told to whoever asked. */
+static void report_handler(struct worker *worker, tr_actor *actor, const tr_message *item,
+                           tr_status status) {
+    actor_report_failure(actor, item, status);
+    if ((item->flags & MESSAGE_ASK) != 0 && !actor->replied)
+        deadletter_answer(&worker->producer, actor, item, TR_EFAILED);
+}
+
 static tr_status run_handler(struct worker *worker, tr_actor *actor,
                              const struct behavior_entry *entry, tr_message *item) {
-    struct observation received = {.kind = OBSERVE_RECEIVE,
-                                   .actor = actor_pid(actor),
-                                   .from = item->from,
-                                   .to = item->to,
-                                   .serial = item->serial,
-                                   .colour = item->colour,
-                                   .epoch = actor_colour(actor),
-                                   .record = item->type->name};
-    bool in_channel = message_in_channel(item);
-    if (in_channel) runtime_observe(actor->runtime, &received);
+    bool observed = actor->runtime->environment->observer != NULL && message_in_channel(item);
+    /* By the colour that both began with: the handler does not change it. */
+    struct observation seen;
+    if (observed) {
+        seen = (struct observation){.kind = OBSERVE_RECEIVE,
+                                    .actor = actor_pid(actor),
+                                    .from = item->from,
+                                    .to = item->to,
+                                    .serial = item->serial,
+                                    .colour = item->colour,
+                                    .epoch = actor_colour(actor),
+                                    .record = item->type->name};
+        runtime_observe(actor->runtime, &seen);
+    }
     actor->current = item;
     actor->replied = false;
     tr_status status = entry->handle(actor, actor->state, item);
     actor->current = NULL;
     actor_watch_time(worker, actor, item);
-    if (in_channel) observe_handled(actor, &received);
-    if (status != TR_OK) {
-        actor_report_failure(actor, item, status);
-        if ((item->flags & MESSAGE_ASK) != 0 && !actor->replied)
-            deadletter_answer(&worker->producer, actor, item, TR_EFAILED);
+    if (observed) {
+        seen.kind = OBSERVE_HANDLED;
+        seen.state = actor->state;
+        runtime_observe(actor->runtime, &seen);
     }
+    if (status != TR_OK) report_handler(worker, actor, item, status);
     complete(worker, actor, item);
     return status;
 }
@@ -105,10 +110,11 @@ static tr_message *convert(tr_actor *actor, const tr_message *item, const record
     return message_converted(item, type, bytes);
 }
 
-static tr_status handle(struct worker *worker, tr_actor *actor, tr_message *item) {
-    const struct behavior_entry *entry = behavior_entry_for(actor->behavior, item->type);
+/* Of a record that the behavior has an entry for under another version, or none at all. */
+static tr_status handle_other(struct worker *worker, tr_actor *actor, tr_message *item,
+                              const struct behavior_entry *entry) {
     enum deadletter_reason reason = DEADLETTER_UNHANDLED;
-    if (entry != NULL && entry->type != item->type) {
+    if (entry != NULL) {
         tr_message *converted = convert(actor, item, entry->type);
         reason = DEADLETTER_MISMATCH;
         if (converted == NULL) {
@@ -121,6 +127,12 @@ static tr_status handle(struct worker *worker, tr_actor *actor, tr_message *item
     if (entry != NULL) return run_handler(worker, actor, entry, item);
     deadletter_drop(&worker->producer, actor, &item, reason);
     return TR_OK;
+}
+
+static tr_status handle(struct worker *worker, tr_actor *actor, tr_message *item) {
+    const struct behavior_entry *entry = behavior_entry_for(actor->behavior, item->type);
+    return entry != NULL && entry->type == item->type ? run_handler(worker, actor, entry, item)
+                                                      : handle_other(worker, actor, item, entry);
 }
 
 /* The outcome of an ask that got no reply, in the form its kind of ask promises. */

@@ -2,13 +2,16 @@
 
 #include <string.h>
 
-#include "node/base/memory.h"
+#include "node/base/block.h"
 #include "node/record_codec.h"
 
+static size_t message_bytes(size_t body_bytes) {
+    return sizeof(tr_message) + body_bytes;
+}
+
 tr_message *message_new(size_t body_bytes) {
-    tr_message *made = mem_alloc(sizeof(tr_message) + body_bytes);
-    memset(made, 0, sizeof(tr_message));
-    made->body_bytes = (uint32_t)body_bytes;
+    tr_message *made = block_alloc(message_bytes(body_bytes));
+    *made = (tr_message){.body_bytes = (uint32_t)body_bytes};
     return made;
 }
 
@@ -25,9 +28,8 @@ tr_status message_of(const record_type *type, const void *body, uint32_t bytes_m
 }
 
 tr_message *message_converted(const tr_message *item, const record_type *type, size_t body_bytes) {
-    tr_message *made = mem_alloc(sizeof(tr_message) + body_bytes);
+    tr_message *made = block_alloc(message_bytes(body_bytes));
     *made = *item;
-    made->next = NULL;
     made->type = type;
     made->body_bytes = (uint32_t)body_bytes;
     record_convert(item->type, item->body, type, made->body, body_bytes);
@@ -35,7 +37,7 @@ tr_message *message_converted(const tr_message *item, const record_type *type, s
 }
 
 void message_free(tr_message *message) {
-    mem_free(message);
+    if (message != NULL) block_free(message, message_bytes(message->body_bytes));
 }
 
 void tr_message_free(tr_message *message) {

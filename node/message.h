@@ -10,6 +10,7 @@
 
 #include <troupe.h>
 
+#include "node/base/block.h"
 #include "node/record.h"
 
 enum message_kind {
@@ -27,9 +28,11 @@ enum message_flags {
 };
 
 struct tr_message {
-    tr_message *next;
+    union {
+        tr_message *next;    /* while it waits */
+        const void *context; /* while a reply is handled; NULL for all others */
+    };
     const record_type *type; /* NULL for control without a body */
-    const void *context;     /* set by the owner while a reply is handled */
     tr_pid from;
     tr_pid to;
     uint64_t serial;    /* the sender's own count; (from, serial) names this message */
@@ -43,9 +46,15 @@ struct tr_message {
     uint8_t flags;
     _Alignas(16) unsigned char body[];
 };
+_Static_assert(sizeof(tr_message) == 112, "with a body of 16 bytes a message is two cache lines");
 
 /* Returns a message with room for a body of `body_bytes`, every header field zero but that. */
 tr_message *message_new(size_t body_bytes);
+
+/* The same, for whoever fills in the header itself. */
+static inline tr_message *message_alloc(size_t body_bytes) {
+    return block_alloc(sizeof(tr_message) + body_bytes);
+}
 
 /* Makes a message whose body is a flattened copy of `*body`; `type` may be NULL (no body). Errors:
  * TR_EDATA a text or list without data, TR_ETOOBIG the block would pass `bytes_max`. */

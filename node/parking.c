@@ -13,18 +13,18 @@
 #include "node/worker.h"
 
 enum {
-    SPIN_NS = 20000,    /* looking around before sleeping */
-    WATCH_NS = 1000000, /* a watcher's longest sleep while an actor is set aside */
+    SPIN_NS = 20000,   /* looking around before sleeping */
+    WATCH_NS = 125000, /* a watcher's first sleep; each that finds nothing doubles it, up to */
+    WATCH_MAX_NS = 1000000,
     SPIN_PAUSES = 32,
     DRAIN_MS = 3000
 };
 
 struct parking {
-    _Atomic uint32_t ticket; /* grows with each wake-up; what sleepers wait on */
-    _Atomic uint32_t asleep; /* workers in futex wait */
-    _Atomic uint32_t
-        watching; /* of those, the ones that soon look again; and workers that look around */
-    _Atomic uint32_t looking; /* workers that look around */
+    _Atomic uint32_t ticket;   /* grows with each wake-up; what sleepers wait on */
+    _Atomic uint32_t asleep;   /* workers in futex wait */
+    _Atomic uint32_t watching; /* of those, the watchers; and workers that look around */
+    _Atomic uint32_t looking;  /* workers that look around */
     _Atomic bool stopping;
     pthread_mutex_t mutex; /* for parking_drain alone */
     pthread_cond_t quiet;  /* all workers are about to sleep */
@@ -46,11 +46,11 @@ static void wake_one(struct parking *parking) {
 void parking_notify(struct runtime *runtime, enum parking_event event) {
     struct parking *parking = runtime->parking;
     if (parking == NULL) return;
-    /* Dekker with park(): what was made runnable is published before this fence, a sleeper
-     * announces itself before its last look. One of the two sees the other. */
-    atomic_thread_fence(memory_order_seq_cst);
+    /* Dekker with park(): what was made runnable is published before this barrier, a sleeper
+     * announces itself before its heavy one and looks once more after it. One sees the other. */
+    barrier_light();
     if (atomic_load_explicit(&parking->asleep, memory_order_relaxed) == 0) return;
-    _Atomic uint32_t *covered = event == PARKING_QUEUED ? &parking->looking : &parking->watching;
+    _Atomic uint32_t *covered = event == PARKING_INJECTED ? &parking->looking : &parking->watching;
     if (event == PARKING_TIMER || atomic_load_explicit(covered, memory_order_relaxed) == 0)
         wake_one(parking);
 }
@@ -60,15 +60,8 @@ static bool others_busy(const struct runtime *runtime) {
            runtime->worker_count; /* the caller counts as asleep */
 }
 
-static bool next_is_set(const struct worker *worker) {
-    const struct runtime *runtime = worker->producer.runtime;
-    for (unsigned i = 0; i < runtime->worker_count; i++)
-        if (atomic_load(&runtime->workers[i]->next) != NULL) return true;
-    return false;
-}
-
 /* How long a parked worker may sleep; UINT64_MAX when it need not watch. */
-static uint64_t sleep_limit(const struct worker *worker) {
+static uint64_t sleep_limit(const struct worker *worker, uint64_t watch_ns) {
     const struct runtime *runtime = worker->producer.runtime;
     uint64_t limit = UINT64_MAX;
     uint64_t next = workers_next_ns(runtime);
@@ -76,8 +69,7 @@ static uint64_t sleep_limit(const struct worker *worker) {
         uint64_t now = runtime_now_ns(runtime);
         limit = next > now ? next - now : 0;
     }
-    if (others_busy(runtime) && next_is_set(worker) && limit > WATCH_NS) limit = WATCH_NS;
-    return limit;
+    return others_busy(runtime) && limit > watch_ns ? watch_ns : limit;
 }
 
 /* Looks around for a while; true when there may be something to do. */
@@ -91,16 +83,16 @@ static bool look_around(struct worker *worker) {
     return false;
 }
 
-/* Sleeps until woken or until something is due. */
-static void park(struct worker *worker) {
+/* Sleeps until woken or until something is due, at most `watch_ns` while others are busy. */
+static void park(struct worker *worker, uint64_t watch_ns) {
     struct parking *parking = worker->producer.runtime->parking;
     reclaim_offline(&worker->producer.reader);
     uint32_t ticket = atomic_load(&parking->ticket);
     atomic_fetch_add(&parking->asleep, 1);
-    atomic_thread_fence(memory_order_seq_cst);
-    uint64_t limit = sleep_limit(worker);
-    bool watch = limit <= WATCH_NS; /* who sleeps until a far timer covers nothing */
+    uint64_t limit = sleep_limit(worker, watch_ns);
+    bool watch = limit <= WATCH_MAX_NS; /* who sleeps until a far timer covers nothing */
     if (watch) atomic_fetch_add(&parking->watching, 1);
+    barrier_heavy(); /* see parking_notify */
     if (atomic_load(&parking->asleep) == worker->producer.runtime->worker_count) {
         pthread_mutex_lock(&parking->mutex);
         pthread_cond_broadcast(&parking->quiet);
@@ -113,20 +105,31 @@ static void park(struct worker *worker) {
     reclaim_online(&worker->producer.reader);
 }
 
+/* Parks, and as a watcher looks after those that are busy, until there is something to do. */
+static void idle(struct worker *worker) {
+    struct parking *parking = worker->producer.runtime->parking;
+    atomic_fetch_add(&parking->looking, 1);
+    atomic_fetch_add(&parking->watching, 1);
+    bool found = look_around(worker);
+    atomic_fetch_sub(&parking->watching, 1);
+    atomic_fetch_sub(&parking->looking, 1);
+    for (uint64_t watch_ns = WATCH_NS;
+         !found && !atomic_load_explicit(&parking->stopping, memory_order_acquire);
+         watch_ns = watch_ns < WATCH_MAX_NS / 2 ? 2 * watch_ns : WATCH_MAX_NS) {
+        found = worker_rescue(worker);
+        if (!found) park(worker, watch_ns);
+        found = found || worker_has_work(worker, false);
+    }
+    worker_look(worker);
+}
+
 static void *worker_thread(void *argument) {
     struct worker *worker = argument;
     struct parking *parking = worker->producer.runtime->parking;
     reclaim_online(&worker->producer.reader);
-    while (!atomic_load_explicit(&parking->stopping, memory_order_acquire)) {
-        if (worker_step(worker, false)) continue;
-        atomic_fetch_add(&parking->looking, 1);
-        atomic_fetch_add(&parking->watching, 1);
-        bool found = look_around(worker);
-        atomic_fetch_sub(&parking->watching, 1);
-        atomic_fetch_sub(&parking->looking, 1);
-        if (found) continue;
-        if (!worker_rescue(worker)) park(worker);
-    }
+    worker_look(worker);
+    while (!atomic_load_explicit(&parking->stopping, memory_order_acquire))
+        if (!worker_go_on(worker, false)) idle(worker);
     reclaim_offline(&worker->producer.reader);
     return NULL;
 }

@@ -2,9 +2,9 @@
  * parking.h - the workers' threads: how they run, sleep and are woken, without polling when idle.
  *
  * A worker without work looks around for a short while, then parks. While any other worker is busy,
- * one parked worker stays a watcher: it sleeps at most until the next timer, or WATCH_NS while
- * another worker has an actor set aside to run next, so that a handler that runs for seconds delays
- * neither timers nor that actor. When all are idle all sleep without a limit but the next timer.
+ * one parked worker stays a watcher: it wakes up now and then to see whether what waits for the
+ * busy ones moves on, so that a handler that runs for seconds delays neither timers nor other
+ * actors. When all are idle all sleep, without a limit but the next timer.
  */
 #ifndef TROUPE_PARKING_H
 #define TROUPE_PARKING_H
@@ -12,12 +12,12 @@
 #include "node/runtime.h"
 
 enum parking_event {
-    PARKING_QUEUED, /* an actor that anybody may take */
-    PARKING_NEXT,   /* an actor that its worker is about to run */
-    PARKING_TIMER   /* an earlier deadline */
+    PARKING_INJECTED, /* work for whoever is free: woken from outside, or a crowded queue */
+    PARKING_QUEUED,   /* an actor that its worker will run soon: somebody must watch that it does */
+    PARKING_TIMER     /* an earlier deadline */
 };
 
-/* Something was made runnable: wakes a sleeper if nobody awake will find it. Any thread. */
+/* Something was made runnable: wakes a sleeper if nobody awake will see to it. Any thread. */
 void parking_notify(struct runtime *runtime, enum parking_event event);
 
 /* Starts and joins the threads. Errors: TR_EIO no thread can be had. */

@@ -8,86 +8,103 @@
 #include "node/runtime.h"
 #include "node/services.h"
 
-/* What an onlooker is told, copied before the message is somebody else's. */
-static struct observation sent_of(const tr_message *item) {
-    return (struct observation){.kind = OBSERVE_SEND,
-                                .from = item->from,
-                                .to = item->to,
-                                .serial = item->serial,
-                                .colour = item->colour,
-                                .record = item->type == NULL ? NULL : item->type->name};
+/* What an onlooker is told of a message, noted before it is somebody else's. */
+struct notice {
+    const struct observer *observer; /* NULL: nobody looks on */
+    struct observation sent;
+};
+
+static void note(struct notice *notice, const struct runtime *runtime, const tr_message *item) {
+    notice->observer = runtime->environment->observer;
+    if (notice->observer == NULL) return;
+    notice->sent = (struct observation){.kind = OBSERVE_SEND,
+                                        .from = item->from,
+                                        .to = item->to,
+                                        .serial = item->serial,
+                                        .colour = item->colour,
+                                        .record = item->type == NULL ? NULL : item->type->name};
 }
 
-static void count_sent(struct producer *producer, const struct observation *sent) {
+static void count_sent(struct producer *producer, const struct notice *notice) {
     counter_add(&producer->counters.sent);
-    runtime_observe(producer->runtime, sent);
+    if (notice->observer != NULL)
+        notice->observer->observe(notice->observer->context, &notice->sent);
+}
+
+/* Who sent it goes on, pauses, or (a peer) is told to. */
+static void press(tr_actor *target, tr_actor *sender, uint16_t origin, uint32_t count) {
+    if (origin != 0)
+        pressure_arrived(target, origin, count);
+    else
+        pressure_pushed(target, sender, count);
 }
 
 /* True when taken: filed, or dead because the actor ended meanwhile. */
 static bool push_to_actor(struct producer *producer, tr_actor *sender, tr_actor *target,
                           tr_message **posted) {
-    struct runtime *runtime = producer->runtime;
     const tr_message *item = *posted;
     bool exempt = message_is_exempt(item);
     uint16_t origin = item->origin;
-    struct observation sent = sent_of(item);
+    uint32_t hard = origin != 0 ? MAILBOX_COUNT_MAX : exempt ? UINT32_MAX : target->limits->hard;
+    struct notice notice;
+    note(&notice, producer->runtime, item);
     uint32_t count;
-    switch (mailbox_push(&target->box, posted,
-                         origin != 0 ? MAILBOX_COUNT_MAX
-                         : exempt    ? UINT32_MAX
-                                     : target->limits->hard,
-                         &count)) {
-        case MAILBOX_REFUSED:
-            atomic_fetch_add_explicit(&target->refused, 1, memory_order_relaxed);
-            return false;
-        case MAILBOX_IS_CLOSED:
-            if (origin == 0) count_sent(producer, &sent);
-            deadletter_drop(producer, sender, posted, DEADLETTER_ENDED);
-            return true;
-        case MAILBOX_WOKE:
-            runtime_schedule(runtime, producer->worker, target);
-            break;
-        case MAILBOX_PUSHED:
-            break;
+    enum mailbox_push_result result = mailbox_push(&target->box, posted, hard, &count);
+    if (result == MAILBOX_WOKE) {
+        runtime_schedule(producer->runtime, producer->worker, target);
+    } else if (result == MAILBOX_REFUSED) {
+        atomic_fetch_add_explicit(&target->refused, 1, memory_order_relaxed);
+        return false;
+    } else if (result == MAILBOX_IS_CLOSED) {
+        if (origin == 0) count_sent(producer, &notice);
+        deadletter_drop(producer, sender, posted, DEADLETTER_ENDED);
+        return true;
     }
-    if (!exempt && count > target->limits->high) {
-        if (origin != 0)
-            pressure_arrived(target, origin, count);
-        else
-            pressure_pushed(target, sender, count);
-    }
-    if (origin == 0) count_sent(producer, &sent);
+    if (!exempt && count > target->limits->high) press(target, sender, origin, count);
+    if (origin == 0) count_sent(producer, &notice);
     return true;
 }
 
+static tr_status post_to_port(struct producer *producer, tr_actor *sender, struct slot_head *port,
+                              tr_message **posted) {
+    bool local = (*posted)->origin == 0;
+    struct notice notice;
+    note(&notice, producer->runtime, *posted);
+    tr_status status = port_deliver(port, producer, sender, posted);
+    if (status == TR_OK && local) count_sent(producer, &notice);
+    return status;
+}
+
+static tr_status post_to_nobody(struct producer *producer, tr_actor *sender, tr_message **posted) {
+    struct notice notice;
+    note(&notice, producer->runtime, *posted);
+    if ((*posted)->origin == 0) count_sent(producer, &notice);
+    deadletter_drop(producer, sender, posted, DEADLETTER_NOBODY);
+    return TR_OK;
+}
+
 static tr_status post_local(struct producer *producer, tr_actor *sender, tr_message **posted) {
-    struct slot_head *head = runtime_find(producer->runtime, (*posted)->to);
-    if (head == NULL) {
-        struct observation sent = sent_of(*posted);
-        if ((*posted)->origin == 0) count_sent(producer, &sent);
-        deadletter_drop(producer, sender, posted, DEADLETTER_NOBODY);
-        return TR_OK;
-    }
-    if (head->kind == SLOT_PORT) {
-        struct observation sent = sent_of(*posted);
-        bool local = (*posted)->origin == 0;
-        tr_status status = port_deliver(head, producer, sender, posted);
-        if (status == TR_OK && local) count_sent(producer, &sent);
-        return status;
-    }
+    const tr_message *item = *posted;
+    struct slot_head *head =
+        slots_find(&producer->runtime->slots, item->to.slot, item->to.generation);
+    if (head == NULL) return post_to_nobody(producer, sender, posted);
+    if (head->kind == SLOT_PORT) return post_to_port(producer, sender, head, posted);
     return push_to_actor(producer, sender, (tr_actor *)(void *)head, posted) ? TR_OK : TR_EFULL;
 }
 
-tr_status post_message(struct producer *producer, tr_actor *sender, tr_message **posted) {
+static tr_status post_remote(struct producer *producer, tr_actor *sender, tr_message **posted) {
     struct runtime *runtime = producer->runtime;
-    tr_status status;
-    if ((*posted)->to.space == runtime->space) {
-        status = post_local(producer, sender, posted);
-    } else {
-        struct observation sent = sent_of(*posted);
-        status = runtime->router->post(runtime->router_context, producer, sender, posted);
-        if (status == TR_OK) count_sent(producer, &sent);
-    }
+    struct notice notice;
+    note(&notice, runtime, *posted);
+    tr_status status = runtime->router->post(runtime->router_context, producer, sender, posted);
+    if (status == TR_OK) count_sent(producer, &notice);
+    return status;
+}
+
+tr_status post_message(struct producer *producer, tr_actor *sender, tr_message **posted) {
+    bool local = (*posted)->to.space == producer->runtime->space;
+    tr_status status =
+        local ? post_local(producer, sender, posted) : post_remote(producer, sender, posted);
     if (status != TR_OK) counter_add(&producer->counters.refused);
     return status;
 }
@@ -106,6 +123,8 @@ void post_system(struct producer *producer, tr_actor *context, tr_message **post
 void post_arrived(struct producer *producer, tr_message **arrived) {
     /* Past hard too what a link accepted is filed; only a million waiting messages, which no peer
      * that heeds its notices brings about, are too many (I5). */
-    if (post_local(producer, NULL, arrived) != TR_OK)
+    if ((*arrived)->to.space != producer->runtime->space)
+        post_to_nobody(producer, NULL, arrived);
+    else if (post_local(producer, NULL, arrived) != TR_OK)
         deadletter_drop(producer, NULL, arrived, DEADLETTER_OVERRUN);
 }

@@ -59,10 +59,11 @@ static void mute(struct waiters *waiters, tr_actor *sender) {
 
 /* After the target was marked, without its lock: it may have drained meanwhile and gone idle
  * without seeing the mark, and then only the marker can free those muted. */
-static void look_again(tr_actor *target) {
+static void look_again(struct worker *worker, tr_actor *target) {
     /* With the owner's look at the mark after mailbox_rest: one of the two sides sees the other. */
     atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&target->overloaded, memory_order_relaxed)) pressure_drained(target);
+    if (atomic_load_explicit(&target->overloaded, memory_order_relaxed))
+        pressure_drained(worker, target);
 }
 
 void pressure_pushed(tr_actor *target, tr_actor *sender, uint32_t count) {
@@ -72,19 +73,23 @@ void pressure_pushed(tr_actor *target, tr_actor *sender, uint32_t count) {
         pthread_mutex_lock(&pressure_of(target)->mutex);
         overloaded_now(target, pressure_of(target));
         pthread_mutex_unlock(&pressure_of(target)->mutex);
-        look_again(target);
+        look_again(sender == NULL ? NULL : sender->worker, target);
         return;
     }
-    if (atomic_load_explicit(&sender->overloaded, memory_order_relaxed) &&
-        atomic_load_explicit(&target->overloaded, memory_order_relaxed))
+    bool overloaded = atomic_load_explicit(&target->overloaded, memory_order_relaxed);
+    if (overloaded && atomic_load_explicit(&sender->overloaded, memory_order_relaxed))
         return; /* nothing would change */
+    /* One handler that floods is muted once. Should the target have drained meanwhile, it is muted
+     * by its next handler's first send. */
+    if (overloaded && sender->worker->pressed == target) return;
+    sender->worker->pressed = target;
     lock_both(target, sender);
     if (overloaded_now(target, pressure_of(target)) &&
         !atomic_load_explicit(&sender->overloaded, memory_order_relaxed))
         mute(&pressure_of(target)->waiters, sender);
     pthread_mutex_unlock(&pressure_of(target)->mutex);
     pthread_mutex_unlock(&pressure_of(sender)->mutex);
-    look_again(target);
+    look_again(sender->worker, target);
 }
 
 void pressure_arrived(tr_actor *target, uint16_t origin, uint32_t count) {
@@ -109,7 +114,7 @@ void pressure_arrived(tr_actor *target, uint16_t origin, uint32_t count) {
         runtime->router->pressure(runtime->router_context, origin, actor_pid(target),
                                   (unsigned)level);
     pthread_mutex_unlock(&pressure->mutex);
-    look_again(target);
+    look_again(NULL, target);
 }
 
 enum pressure_level pressure_origin_level(tr_actor *target, uint16_t origin) {
@@ -133,19 +138,20 @@ bool pressure_admits_port(tr_actor *target, tr_pid port, bool refused) {
         atomic_store(&target->overloaded, true); /* so that the owner looks, once it has drained */
     }
     pthread_mutex_unlock(&pressure->mutex);
-    if (waits) look_again(target);
+    if (waits) look_again(NULL, target);
     return !waits;
 }
 
 /* Frees all in a set that nobody else sees any more. */
-static void free_waiters(struct runtime *runtime, struct waiters *waiters, tr_pid target) {
+static void free_waiters(struct runtime *runtime, struct worker *worker, struct waiters *waiters,
+                         tr_pid target) {
     size_t cursor = 0;
     tr_pid pid;
     while (map_pid_next(&waiters->actors, &cursor, &pid) != NULL) {
         struct slot_head *head = runtime_find(runtime, pid);
         if (head == NULL) continue; /* ended meanwhile */
         tr_actor *freed = (tr_actor *)(void *)head;
-        if (atomic_fetch_sub(&freed->mutes, 1) == 1) actor_wake(freed);
+        if (atomic_fetch_sub(&freed->mutes, 1) == 1) actor_wake(worker, freed);
     }
     cursor = 0;
     while (map_pid_next(&waiters->ports, &cursor, &pid) != NULL) {
@@ -161,12 +167,12 @@ static void free_waiters(struct runtime *runtime, struct waiters *waiters, tr_pi
 }
 
 /* Takes the set out under the lock and frees its members outside. */
-static void open_gate(tr_actor *target, struct pressure *pressure) {
+static void open_gate(struct worker *worker, tr_actor *target, struct pressure *pressure) {
     atomic_store(&target->overloaded, false);
     struct waiters freed = pressure->waiters;
     pressure->waiters = (struct waiters){0};
     pthread_mutex_unlock(&pressure->mutex);
-    free_waiters(target->runtime, &freed, actor_pid(target));
+    free_waiters(target->runtime, worker, &freed, actor_pid(target));
 }
 
 bool pressure_is_low(const tr_actor *target) {
@@ -174,7 +180,7 @@ bool pressure_is_low(const tr_actor *target) {
     return count == 0 || count < target->limits->low;
 }
 
-void pressure_drained(tr_actor *target) {
+void pressure_drained(struct worker *worker, tr_actor *target) {
     if (!pressure_is_low(target)) return;
     struct pressure *pressure = pressure_of(target);
     pthread_mutex_lock(&pressure->mutex);
@@ -182,27 +188,27 @@ void pressure_drained(tr_actor *target) {
         pthread_mutex_unlock(&pressure->mutex);
         return;
     }
-    open_gate(target, pressure);
+    open_gate(worker, target, pressure);
 }
 
 void pressure_hold(tr_actor *target) {
     struct pressure *pressure = pressure_of(target);
     pthread_mutex_lock(&pressure->mutex);
     atomic_store(&target->holding, true);
-    open_gate(target, pressure);
+    open_gate(target->worker, target, pressure);
 }
 
 void pressure_unhold(tr_actor *target) {
     atomic_store(&target->holding, false);
 }
 
-void pressure_end(tr_actor *target) {
+void pressure_end(struct worker *worker, tr_actor *target) {
     struct pressure *pressure =
         atomic_load(&target->pressure); /* sequentially consistent: see is_over */
     if (pressure == NULL) return;
     pthread_mutex_lock(&pressure->mutex);
     pressure->ended = true;
-    open_gate(target, pressure);
+    open_gate(worker, target, pressure);
 }
 
 void pressure_free(tr_actor *target) {
@@ -226,5 +232,5 @@ void pressure_mute(struct waiters *waiters, tr_actor *sender) {
 }
 
 void pressure_free_waiters(struct runtime *runtime, struct waiters *waiters) {
-    free_waiters(runtime, waiters, (tr_pid){0, 0, 0});
+    free_waiters(runtime, NULL, waiters, (tr_pid){0, 0, 0});
 }

@@ -38,15 +38,15 @@ enum pressure_level pressure_origin_level(tr_actor *target, uint16_t origin);
 bool pressure_admits_port(tr_actor *target, tr_pid port, bool refused);
 
 /* After each message while overloaded: frees those muted once below the low mark (or empty). The
- * owner, and whoever finds that the owner has gone idle. */
-void pressure_drained(tr_actor *target);
+ * owner, and whoever finds that the owner has gone idle; `worker` is the caller's, or NULL. */
+void pressure_drained(struct worker *worker, tr_actor *target);
 /* Fewer wait than its low mark; none is few, whatever the mark. */
 bool pressure_is_low(const tr_actor *target);
 /* Owner: the actor begins to hold for a reply; it goes on. */
 void pressure_hold(tr_actor *target);
 void pressure_unhold(tr_actor *target);
 /* Owner: the actor has ended; everybody is freed. */
-void pressure_end(tr_actor *target);
+void pressure_end(struct worker *worker, tr_actor *target);
 /* Frees the memory, when nobody can find the actor any more. */
 void pressure_free(tr_actor *target);
 

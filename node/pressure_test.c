@@ -319,6 +319,7 @@ Test(pressure, a_receiver_that_ends_between_filing_and_muting_mutes_nobody) {
     mailbox_take(&ending->box, &ending->local);
     actor_signal(ending, SIGNAL_KILL);
     cr_assert(fixture_run(&world, receiver));
+    muted->worker = world.runtime->workers[0]; /* in its handler */
     pressure_pushed(ending, muted, count);
     cr_assert_eq(atomic_load(&muted->mutes), 0, "nobody would ever free it");
     cr_assert(pressure_admits_port(ending, (tr_pid){FIXTURE_SPACE, 50, 1}, true), "nor a port");
@@ -331,6 +332,7 @@ Test(pressure, a_receiver_that_went_idle_before_the_mark_keeps_nobody_muted) {
     tr_pid sender = spawn(), receiver = spawn();
     tr_actor *idle = fixture_actor(&world, receiver), *muted = fixture_actor(&world, sender);
     atomic_store(&idle->overloaded, true);
+    muted->worker = world.runtime->workers[0]; /* in its handler */
     pressure_pushed(idle, muted, 5);
     cr_assert_eq(atomic_load(&muted->mutes), 0);
     cr_assert_not(atomic_load(&idle->overloaded));

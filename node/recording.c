@@ -262,7 +262,7 @@ static void token_visit(tr_actor *actor, uint64_t epoch) {
     if ((before & (SIGNAL_DEAD | SIGNAL_TOKEN)) != 0)
         atomic_fetch_sub_explicit(&runtime->tokens_pending, 1, memory_order_acq_rel);
     else
-        actor_wake(actor);
+        actor_wake(NULL, actor);
 }
 
 void recording_token_begin(struct runtime *runtime, struct recording_walk *walk) {

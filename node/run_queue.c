@@ -4,36 +4,39 @@
 
 #include "node/actor.h"
 
+void run_list_init(struct run_list *list) {
+    memset(list, 0, sizeof *list);
+    pthread_mutex_init(&list->mutex, NULL);
+}
+
+void run_list_fini(struct run_list *list) {
+    pthread_mutex_destroy(&list->mutex);
+}
+
 void run_queue_init(struct run_queue *queue) {
     memset(queue, 0, sizeof *queue);
-    pthread_mutex_init(&queue->mutex, NULL);
+    run_list_init(&queue->list);
 }
 
 void run_queue_fini(struct run_queue *queue) {
-    pthread_mutex_destroy(&queue->mutex);
+    run_list_fini(&queue->list);
 }
 
-uint32_t run_queue_count(const struct run_queue *queue) {
-    return atomic_load_explicit(&queue->tail, memory_order_relaxed) -
-           atomic_load_explicit(&queue->head, memory_order_relaxed) +
-           atomic_load_explicit(&queue->listed, memory_order_relaxed);
-}
-
-static void list_append_chain(struct run_queue *queue, tr_actor *first, tr_actor *last,
-                              uint32_t count) {
+static void append_chain(struct run_list *list, tr_actor *first, tr_actor *last, uint32_t count) {
     last->run_next = NULL;
-    pthread_mutex_lock(&queue->mutex);
-    if (queue->last == NULL)
-        queue->first = first;
+    pthread_mutex_lock(&list->mutex);
+    if (list->last == NULL)
+        list->first = first;
     else
-        queue->last->run_next = first;
-    queue->last = last;
-    atomic_fetch_add_explicit(&queue->listed, count, memory_order_seq_cst);
-    pthread_mutex_unlock(&queue->mutex);
+        list->last->run_next = first;
+    list->last = last;
+    /* Release: who sees the count finds them under the lock. */
+    atomic_fetch_add_explicit(&list->count, count, memory_order_release);
+    pthread_mutex_unlock(&list->mutex);
 }
 
-void run_queue_inject(struct run_queue *queue, tr_actor *runnable) {
-    list_append_chain(queue, runnable, runnable, 1);
+void run_list_push(struct run_list *list, tr_actor *runnable) {
+    append_chain(list, runnable, runnable, 1);
 }
 
 /* Takes the oldest of the ring, or NULL. Owner and thieves alike. */
@@ -70,7 +73,7 @@ static void ring_spill(struct run_queue *queue, tr_actor *runnable) {
         first = runnable;
     else
         last->run_next = runnable;
-    list_append_chain(queue, first, runnable, count + 1);
+    append_chain(&queue->list, first, runnable, count + 1);
 }
 
 void run_queue_push(struct run_queue *queue, tr_actor *runnable) {
@@ -81,29 +84,32 @@ void run_queue_push(struct run_queue *queue, tr_actor *runnable) {
         return;
     }
     atomic_store_explicit(&queue->ring[tail % RUN_QUEUE_RING], runnable, memory_order_relaxed);
-    /* Sequentially consistent, which includes release: a worker about to sleep must not miss it. */
-    atomic_store_explicit(&queue->tail, tail + 1, memory_order_seq_cst);
+    /* Release: a taker sees the slot. That a worker about to sleep sees it is parking_notify's. */
+    atomic_store_explicit(&queue->tail, tail + 1, memory_order_release);
 }
 
-/* Moves up to half a ring from `queue`'s list to `own`'s ring and returns the first of them, or
- * NULL. */
-static tr_actor *list_take(struct run_queue *queue, struct run_queue *own) {
-    if (atomic_load_explicit(&queue->listed, memory_order_seq_cst) == 0) return NULL;
-    pthread_mutex_lock(&queue->mutex);
-    tr_actor *first = queue->first, *last = first;
+/* Cuts up to `room` actors off a list's front; returns the first, linked by run_next. */
+static tr_actor *cut_chain(struct run_list *list, uint32_t room) {
+    pthread_mutex_lock(&list->mutex);
+    tr_actor *first = list->first, *last = first;
     uint32_t count = 0;
+    while (last != NULL && ++count < room && last->run_next != NULL) last = last->run_next;
+    if (first != NULL) {
+        list->first = last->run_next;
+        if (list->first == NULL) list->last = NULL;
+        last->run_next = NULL;
+        atomic_fetch_sub_explicit(&list->count, count, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&list->mutex);
+    return first;
+}
+
+tr_actor *run_queue_take_from(struct run_queue *own, struct run_list *list) {
+    if (run_list_count(list) == 0) return NULL;
     uint32_t room = RUN_QUEUE_RING - (atomic_load_explicit(&own->tail, memory_order_relaxed) -
                                       atomic_load_explicit(&own->head, memory_order_acquire));
     if (room > RUN_QUEUE_RING / 2) room = RUN_QUEUE_RING / 2;
-    if (room == 0) room = 1;
-    while (last != NULL && ++count < room && last->run_next != NULL) last = last->run_next;
-    if (first != NULL) {
-        queue->first = last->run_next;
-        if (queue->first == NULL) queue->last = NULL;
-        last->run_next = NULL;
-        atomic_fetch_sub_explicit(&queue->listed, count, memory_order_relaxed);
-    }
-    pthread_mutex_unlock(&queue->mutex);
+    tr_actor *first = cut_chain(list, room > 0 ? room : 1);
     if (first == NULL) return NULL;
     for (tr_actor *next = first->run_next; next != NULL;) {
         tr_actor *pushed = next;
@@ -115,18 +121,18 @@ static tr_actor *list_take(struct run_queue *queue, struct run_queue *own) {
 
 tr_actor *run_queue_pop(struct run_queue *queue) {
     if (++queue->pops % RUN_QUEUE_FAIR == 0) {
-        tr_actor *listed = list_take(queue, queue);
+        tr_actor *listed = run_queue_take_from(queue, &queue->list);
         if (listed != NULL) return listed;
     }
     tr_actor *taken = ring_take(queue);
-    return taken != NULL ? taken : list_take(queue, queue);
+    return taken != NULL ? taken : run_queue_take_from(queue, &queue->list);
 }
 
 tr_actor *run_queue_steal(struct run_queue *queue, struct run_queue *own) {
     uint32_t waiting = atomic_load_explicit(&queue->tail, memory_order_acquire) -
                        atomic_load_explicit(&queue->head, memory_order_acquire);
     tr_actor *first = ring_take(queue);
-    if (first == NULL) return list_take(queue, own);
+    if (first == NULL) return run_queue_take_from(own, &queue->list);
     for (uint32_t i = 1; i < waiting / 2; i++) {
         tr_actor *more = ring_take(queue);
         if (more == NULL) break;

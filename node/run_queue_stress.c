@@ -56,7 +56,7 @@ int main(int count, char **arguments) {
     for (uintptr_t i = 0; i < WORKERS; i++)
         check(pthread_create(&threads[i], NULL, work, (void *)i) == 0);
     for (uint32_t i = WORKERS; i < actors_count; i += WORKERS + 1)
-        run_queue_inject(&queues[i % WORKERS], &actors[i]);
+        run_list_push(&queues[i % WORKERS].list, &actors[i]);
     for (int i = 0; i < WORKERS; i++) pthread_join(threads[i], NULL);
     unsigned passed = 0, failed = 0;
     for (uint32_t i = 0; i < actors_count; i++) {

@@ -40,7 +40,7 @@ Test(run_queue, more_than_the_ring_holds_is_neither_lost_nor_doubled) {
 
 Test(run_queue, what_was_injected_does_not_starve_behind_a_busy_ring) {
     open_queues();
-    run_queue_inject(&queue, &actors[ACTORS - 1]);
+    run_list_push(&queue.list, &actors[ACTORS - 1]);
     for (int i = 0; i < 10; i++) run_queue_push(&queue, &actors[i]);
     int pops = 0;
     for (tr_actor *taken; (taken = run_queue_pop(&queue)) != &actors[ACTORS - 1]; pops++)
@@ -60,7 +60,7 @@ Test(run_queue, a_thief_takes_the_oldest_and_half_of_the_rest) {
 
 Test(run_queue, a_thief_takes_from_the_list_of_one_whose_ring_is_empty) {
     open_queues();
-    for (int i = 0; i < 3; i++) run_queue_inject(&queue, &actors[i]);
+    for (int i = 0; i < 3; i++) run_list_push(&queue.list, &actors[i]);
     cr_assert_eq(run_queue_steal(&queue, &other), &actors[0]);
     cr_assert_eq(run_queue_count(&queue), 0);
     cr_assert_eq(run_queue_count(&other), 2);

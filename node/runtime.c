@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "node/ask.h"
+#include "node/base/block.h"
 #include "node/base/container.h"
 #include "node/base/memory.h"
 #include "node/directory.h"
@@ -53,6 +54,8 @@ struct runtime *runtime_new(const struct runtime_options *options) {
     pthread_mutex_init(&runtime->mutex, NULL);
     list_init(&runtime->producers);
     list_init(&runtime->ports);
+    run_list_init(&runtime->injected);
+    barrier_init();
     runtime->reclaim = reclaim_new();
     runtime->records = record_table_new(NULL);
     behaviors_init(&runtime->behaviors, runtime->records);
@@ -93,7 +96,7 @@ static void forget_actor(tr_actor *actor) {
     pressure_free(actor);
     if (actor->behavior->state != NULL) record_state_fini(actor->behavior->state, actor->state);
     mem_free(actor->failure);
-    mem_free(actor);
+    block_free(actor, actor_bytes(actor->behavior));
 }
 
 void runtime_free(struct runtime *runtime) {
@@ -114,6 +117,7 @@ void runtime_free(struct runtime *runtime) {
     deadletters_free(runtime->deadletters);
     behaviors_fini(&runtime->behaviors);
     record_table_free(runtime->records);
+    run_list_fini(&runtime->injected);
     pthread_mutex_destroy(&runtime->mutex);
     mem_free(runtime);
 }

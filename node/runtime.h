@@ -18,6 +18,7 @@
 #include "node/base/random.h"
 #include "node/behaviors.h"
 #include "node/deadletter.h"
+#include "node/next_slot.h"
 #include "node/observer.h"
 #include "node/part_writer.h"
 #include "node/record_table.h"
@@ -53,17 +54,37 @@ struct producer {
     random_state random;
 };
 
+/* How a worker judges whether its queue moves on: when those of the last mark began to wait, and
+ * how many of them are left. */
+struct crowd {
+    uint64_t since_ns;
+    uint32_t left;
+    bool told; /* that others may take */
+};
+
+/* What a worker saw of another when it last looked. */
+struct sighting {
+    uint64_t ticks;
+    uint32_t tail; /* of its queue */
+};
+
 struct worker {
     struct producer producer; /* first */
     unsigned index;
-    _Atomic(tr_actor *) next; /* the actor woken last: runs first, cache-warm */
-    uint32_t next_run;        /* times in a row that `next` went first */
+    struct next_slot next; /* the actor woken last: runs first, cache-warm */
+    uint32_t next_run;     /* times in a row that `next` went first */
+    uint32_t steps;
+    uint32_t turn_sends;     /* of the turn that runs: messages sent and actors spawned */
+    const tr_actor *pressed; /* whom the running handler last sent to past the high mark */
     struct run_queue queue;
+    struct crowd crowd;
+    _Atomic bool crowded; /* others may take from the queue */
     struct timers timers;
-    _Atomic uint64_t ticks; /* messages handled: tells a thief whether this worker moves on */
+    _Atomic uint64_t ticks; /* messages handled: tells others whether this worker moves on */
     uint64_t looked_ns;     /* coarse time when the last handler ended, or the step began */
-    uint64_t rescued_ns;    /* when it last looked for workers that are stuck in a handler */
-    uint64_t *seen_ticks;   /* the others' ticks then, by index */
+    uint64_t recent_ns, recent_ticks, recent_looked_ns; /* the precise clock as last read */
+    uint64_t rescued_ns;   /* when it last looked for workers that are stuck in a handler */
+    struct sighting *seen; /* of the others, by index */
 };
 
 /* Where messages for other spaces go; NULL ops: nowhere. */
@@ -115,8 +136,8 @@ struct runtime {
 
     struct worker **workers;
     unsigned worker_count;
-    _Atomic unsigned inject_turn; /* whose list gets the next actor woken from outside */
-    struct parking *parking;      /* NULL: nobody sleeps (simulator) */
+    struct run_list injected; /* actors woken by threads that are no workers */
+    struct parking *parking;  /* NULL: nobody sleeps (simulator) */
 
     pthread_mutex_t mutex; /* guards producers and ports; never held across an observer call */
     struct list producers;
@@ -179,7 +200,7 @@ void runtime_observe_message(const struct runtime *runtime, enum observation_kin
  * state. */
 struct slot_head *runtime_find(const struct runtime *runtime, tr_pid pid);
 
-/* Makes a scheduled actor run: on `worker` if one is given, else on any. */
+/* Makes a scheduled actor run: on `worker`, the caller's own, if there is one, else on any. */
 void runtime_schedule(struct runtime *runtime, struct worker *worker, tr_actor *runnable);
 
 static inline void counter_add(_Atomic uint64_t *counter) {

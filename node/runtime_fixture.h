@@ -204,12 +204,16 @@ static inline tr_actor *fixture_actor(struct fixture *fixture, tr_pid pid) {
 /* Everything a worker has waiting, taken out of its queues; returns how many. */
 static inline size_t fixture_unqueue(struct worker *worker, tr_actor **out, size_t max) {
     size_t count = 0;
-    tr_actor *taken = atomic_exchange(&worker->next, NULL);
+    tr_actor *taken = next_slot_take(&worker->next);
     if (taken == NULL) taken = run_queue_pop(&worker->queue);
+    if (taken == NULL)
+        taken = run_queue_take_from(&worker->queue, &worker->producer.runtime->injected);
     while (taken != NULL) {
         check(count < max);
         out[count++] = taken;
         taken = run_queue_pop(&worker->queue);
+        if (taken == NULL)
+            taken = run_queue_take_from(&worker->queue, &worker->producer.runtime->injected);
     }
     return count;
 }

@@ -8,7 +8,10 @@
 
 enum {
     NEXT_RUN_MAX = 64,   /* times that `next` may overtake the queue */
+    INJECTED_FAIR = 64,  /* steps between two looks at what others have woken, while busy */
     FIRE_MAX = 64,       /* timers of one step */
+    CLOCK_MESSAGES = 16, /* handled between two readings of the precise clock */
+    CROWD_NS = 50000,    /* who has waited for so long in a queue may be taken by others */
     RESCUE_NS = 20000000 /* between two looks of a busy worker for others that are stuck */
 };
 
@@ -18,11 +21,11 @@ void worker_init(struct worker *worker, struct runtime *runtime, unsigned index)
     producer_init(&worker->producer, runtime, worker);
     run_queue_init(&worker->queue);
     timers_init(&worker->timers);
-    worker->seen_ticks = mem_zalloc(runtime->worker_count, sizeof *worker->seen_ticks);
+    worker->seen = mem_zalloc(runtime->worker_count, sizeof *worker->seen);
 }
 
 void worker_fini(struct worker *worker) {
-    mem_free(worker->seen_ticks);
+    mem_free(worker->seen);
     timers_fini(&worker->timers);
     run_queue_fini(&worker->queue);
     producer_fini(&worker->producer);
@@ -30,75 +33,34 @@ void worker_fini(struct worker *worker) {
 
 void runtime_schedule(struct runtime *runtime, struct worker *worker, tr_actor *runnable) {
     if (worker == NULL) {
-        unsigned turn = atomic_fetch_add_explicit(&runtime->inject_turn, 1, memory_order_relaxed);
-        run_queue_inject(&runtime->workers[turn % runtime->worker_count]->queue, runnable);
-        parking_notify(runtime, PARKING_QUEUED);
+        run_list_push(&runtime->injected, runnable);
+        parking_notify(runtime, PARKING_INJECTED);
         return;
     }
-    /* Acquire-release: the actor goes from this worker to whoever takes it out. */
-    tr_actor *displaced = atomic_exchange_explicit(&worker->next, runnable, memory_order_acq_rel);
-    if (displaced == NULL) {
-        parking_notify(runtime, PARKING_NEXT);
-        return;
-    }
-    run_queue_push(&worker->queue, displaced);
+    tr_actor *displaced = next_slot_put(&worker->next, runnable);
+    if (displaced != NULL) run_queue_push(&worker->queue, displaced);
     parking_notify(runtime, PARKING_QUEUED);
 }
 
-static tr_actor *take_next(struct worker *worker) {
-    if (atomic_load_explicit(&worker->next, memory_order_relaxed) == NULL) return NULL;
-    return atomic_exchange_explicit(&worker->next, NULL, memory_order_acq_rel);
-}
+/* ---- time ------------------------------------------------------------------------------------ */
 
-static tr_actor *pick_own(struct worker *worker) {
-    if (worker->next_run < NEXT_RUN_MAX) {
-        tr_actor *next = take_next(worker);
-        if (next != NULL) {
-            worker->next_run++;
-            return next;
-        }
+/* The time, at most CLOCK_MESSAGES messages or one tick of the coarse clock old. */
+static uint64_t recent_ns(struct worker *worker) {
+    uint64_t ticks = atomic_load_explicit(&worker->ticks, memory_order_relaxed);
+    if (ticks - worker->recent_ticks >= CLOCK_MESSAGES ||
+        worker->looked_ns != worker->recent_looked_ns) {
+        worker->recent_ns = runtime_now_ns(worker->producer.runtime);
+        worker->recent_ticks = ticks;
+        worker->recent_looked_ns = worker->looked_ns;
     }
-    worker->next_run = 0;
-    tr_actor *queued = run_queue_pop(&worker->queue);
-    return queued != NULL ? queued : take_next(worker);
-}
-
-static tr_actor *steal(struct worker *worker, bool greedy) {
-    struct runtime *runtime = worker->producer.runtime;
-    for (unsigned i = 1; i < runtime->worker_count; i++) {
-        struct worker *victim = runtime->workers[(worker->index + i) % runtime->worker_count];
-        tr_actor *stolen = run_queue_steal(&victim->queue, &worker->queue);
-        if (stolen == NULL && greedy) stolen = take_next(victim);
-        if (stolen != NULL) return stolen;
-    }
-    return NULL;
-}
-
-bool worker_rescue(struct worker *worker) {
-    struct runtime *runtime = worker->producer.runtime;
-    bool rescued = false;
-    for (unsigned i = 1; i < runtime->worker_count; i++) {
-        struct worker *other = runtime->workers[(worker->index + i) % runtime->worker_count];
-        /* Relaxed: a hint; to take from a worker that does move on is harmless. */
-        uint64_t ticks = atomic_load_explicit(&other->ticks, memory_order_relaxed);
-        bool stuck = ticks == worker->seen_ticks[other->index];
-        worker->seen_ticks[other->index] = ticks;
-        if (!stuck) continue;
-        tr_actor *taken[] = {take_next(other), run_queue_steal(&other->queue, &worker->queue)};
-        for (int j = 0; j < 2; j++) {
-            if (taken[j] == NULL) continue;
-            run_queue_push(&worker->queue, taken[j]);
-            rescued = true;
-        }
-    }
-    return rescued;
+    return worker->recent_ns;
 }
 
 /* Files the messages of due timers, this worker's first, then those of workers that may be busy. */
 static bool fire_timers(struct worker *worker) {
     struct runtime *runtime = worker->producer.runtime;
     uint64_t next = workers_next_ns(runtime);
-    if (next == UINT64_MAX || next > runtime_now_ns(runtime)) return false;
+    if (next == UINT64_MAX || next > recent_ns(worker)) return false;
     bool fired = false;
     for (unsigned i = 0; i < runtime->worker_count; i++) {
         struct worker *owner = runtime->workers[(worker->index + i) % runtime->worker_count];
@@ -109,36 +71,6 @@ static bool fire_timers(struct worker *worker) {
         fired = fired || count > 0;
     }
     return fired;
-}
-
-bool worker_step(struct worker *worker, bool greedy) {
-    reclaim_quiesce(&worker->producer.reader);
-    if (worker->looked_ns - worker->rescued_ns >= RESCUE_NS) {
-        worker->rescued_ns = worker->looked_ns;
-        worker_rescue(worker);
-    }
-    bool fired = fire_timers(worker);
-    tr_actor *runnable = pick_own(worker);
-    if (runnable == NULL) runnable = steal(worker, greedy);
-    if (runnable == NULL) return fired;
-    /* Whoever looked around and found this now goes to work, perhaps for long: somebody else must
-     * see to the rest. */
-    if (run_queue_count(&worker->queue) > 0)
-        parking_notify(worker->producer.runtime, PARKING_QUEUED);
-    worker->looked_ns = environment_coarse_ns(worker->producer.runtime->environment);
-    actor_run(worker, runnable);
-    return true;
-}
-
-bool worker_has_work(const struct worker *worker, bool greedy) {
-    struct runtime *runtime = worker->producer.runtime;
-    for (unsigned i = 0; i < runtime->worker_count; i++) {
-        struct worker *other = runtime->workers[i];
-        if (run_queue_count(&other->queue) > 0) return true;
-        if ((greedy || other == worker) && atomic_load(&other->next) != NULL) return true;
-    }
-    uint64_t next = workers_next_ns(runtime);
-    return next != UINT64_MAX && next <= runtime_now_ns(runtime);
 }
 
 uint64_t workers_next_ns(const struct runtime *runtime) {
@@ -156,4 +88,135 @@ void worker_add_timer(struct worker *worker, struct timer *timer, uint64_t delay
     uint64_t delay_ns = delay_ms > UINT64_MAX / 2 / 1000000 ? UINT64_MAX / 2 : delay_ms * 1000000;
     if (timers_add(&worker->timers, timer, now_ns + delay_ns))
         parking_notify(runtime, PARKING_TIMER);
+}
+
+/* ---- sharing --------------------------------------------------------------------------------- */
+
+/* Tells others to take some of this worker's queue when it moves too slowly: once those that waited
+ * at the last mark have been waiting for CROWD_NS. Before, they are better run here, where what
+ * they send each other is in the cache (RUNTIME.md). */
+static void watch_queue(struct worker *worker) {
+    struct crowd *crowd = &worker->crowd;
+    uint32_t waiting = run_queue_count(&worker->queue);
+    bool told = atomic_load_explicit(&worker->crowded, memory_order_relaxed);
+    bool taken = crowd->told && !told; /* somebody came */
+    if (waiting == 0 || taken || crowd->left == 0) {
+        if (told && waiting == 0)
+            atomic_store_explicit(&worker->crowded, false, memory_order_relaxed);
+        crowd->told = told && waiting > 0;
+        crowd->left = waiting;
+        if (waiting > 0) crowd->since_ns = recent_ns(worker);
+        return;
+    }
+    crowd->left--;
+    if (told || recent_ns(worker) - crowd->since_ns < CROWD_NS) return;
+    crowd->told = true;
+    /* Relaxed: a hint; the queue itself hands over what is taken. */
+    atomic_store_explicit(&worker->crowded, true, memory_order_relaxed);
+    parking_notify(worker->producer.runtime, PARKING_INJECTED);
+}
+
+static bool may_steal(const struct worker *victim, bool greedy) {
+    return (greedy || atomic_load_explicit(&victim->crowded, memory_order_relaxed)) &&
+           run_queue_count(&victim->queue) > 0;
+}
+
+static tr_actor *steal(struct worker *worker, bool greedy) {
+    struct runtime *runtime = worker->producer.runtime;
+    for (unsigned i = 1; i < runtime->worker_count; i++) {
+        struct worker *victim = runtime->workers[(worker->index + i) % runtime->worker_count];
+        tr_actor *stolen = NULL;
+        if (may_steal(victim, greedy)) {
+            stolen = run_queue_steal(&victim->queue, &worker->queue);
+            atomic_store_explicit(&victim->crowded, false, memory_order_relaxed);
+        }
+        if (stolen == NULL && greedy) stolen = next_slot_steal(&victim->next);
+        if (stolen != NULL) return stolen;
+    }
+    return NULL;
+}
+
+bool worker_rescue(struct worker *worker) {
+    struct runtime *runtime = worker->producer.runtime;
+    bool rescued = false;
+    for (unsigned i = 1; i < runtime->worker_count; i++) {
+        struct worker *other = runtime->workers[(worker->index + i) % runtime->worker_count];
+        struct sighting *seen = &worker->seen[other->index];
+        /* Relaxed: hints; to take from a worker that does move on is harmless. */
+        uint64_t ticks = atomic_load_explicit(&other->ticks, memory_order_relaxed);
+        uint32_t head = atomic_load_explicit(&other->queue.head, memory_order_relaxed);
+        uint32_t tail = atomic_load_explicit(&other->queue.tail, memory_order_relaxed);
+        bool stuck = ticks == seen->ticks;
+        bool waits = (int32_t)(seen->tail - head) > 0; /* some that were there are there still */
+        *seen = (struct sighting){ticks, tail};
+        tr_actor *taken[] = {
+            stuck ? next_slot_steal(&other->next) : NULL,
+            stuck || waits ? run_queue_steal(&other->queue, &worker->queue) : NULL};
+        for (int j = 0; j < 2; j++) {
+            if (taken[j] == NULL) continue;
+            run_queue_push(&worker->queue, taken[j]);
+            rescued = true;
+        }
+    }
+    return rescued;
+}
+
+/* ---- the step -------------------------------------------------------------------------------- */
+
+static tr_actor *take_injected(struct worker *worker) {
+    return run_queue_take_from(&worker->queue, &worker->producer.runtime->injected);
+}
+
+static tr_actor *pick_own(struct worker *worker) {
+    if (++worker->steps % INJECTED_FAIR == 0) {
+        tr_actor *injected = take_injected(worker);
+        if (injected != NULL) return injected;
+    }
+    if (worker->next_run < NEXT_RUN_MAX) {
+        tr_actor *next = next_slot_take(&worker->next);
+        if (next != NULL) {
+            worker->next_run++;
+            return next;
+        }
+    }
+    worker->next_run = 0;
+    tr_actor *queued = run_queue_pop(&worker->queue);
+    if (queued == NULL) queued = next_slot_take(&worker->next);
+    return queued != NULL ? queued : take_injected(worker);
+}
+
+void worker_look(struct worker *worker) {
+    worker->looked_ns = environment_coarse_ns(worker->producer.runtime->environment);
+}
+
+bool worker_step(struct worker *worker, bool greedy) {
+    worker_look(worker);
+    return worker_go_on(worker, greedy);
+}
+
+bool worker_go_on(struct worker *worker, bool greedy) {
+    reclaim_quiesce(&worker->producer.reader);
+    if (worker->looked_ns - worker->rescued_ns >= RESCUE_NS) {
+        worker->rescued_ns = worker->looked_ns;
+        worker_rescue(worker);
+    }
+    bool fired = fire_timers(worker);
+    tr_actor *runnable = pick_own(worker);
+    if (runnable == NULL) runnable = steal(worker, greedy);
+    if (runnable == NULL) return fired;
+    watch_queue(worker);
+    actor_run(worker, runnable);
+    return true;
+}
+
+bool worker_has_work(const struct worker *worker, bool greedy) {
+    struct runtime *runtime = worker->producer.runtime;
+    if (run_list_count(&runtime->injected) > 0) return true;
+    if (run_queue_count(&worker->queue) > 0 || next_slot_is_full(&worker->next)) return true;
+    for (unsigned i = 0; i < runtime->worker_count; i++) {
+        struct worker *other = runtime->workers[i];
+        if (may_steal(other, greedy) || (greedy && next_slot_is_full(&other->next))) return true;
+    }
+    uint64_t next = workers_next_ns(runtime);
+    return next != UINT64_MAX && next <= runtime_now_ns(runtime);
 }

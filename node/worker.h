@@ -3,7 +3,8 @@
  *
  * worker_step is a step function: threads call it in production (parking.h), the simulator calls it
  * in an order drawn from its seed. The actor that the running one woke last waits in `next` and
- * goes first, warm in the cache; a thief leaves it alone unless its worker has not moved on.
+ * goes first, warm in the cache. Others take from a worker's queue only when it moves on too
+ * slowly, and `next` only when its worker is stuck in a handler.
  */
 #ifndef TROUPE_WORKER_H
 #define TROUPE_WORKER_H
@@ -16,14 +17,18 @@ void worker_init(struct worker *worker, struct runtime *runtime, unsigned index)
 void worker_fini(struct worker *worker);
 
 /* Runs one actor, if any is runnable; false when there is nothing to do here. `greedy`: also takes
- * what another worker was about to run next. Online in the reclaim domain. */
+ * what other workers would soon have run themselves. Online in the reclaim domain. */
 bool worker_step(struct worker *worker, bool greedy);
+
+/* The same right after another step; after a pause, worker_look comes first and reads the clock. */
+bool worker_go_on(struct worker *worker, bool greedy);
+void worker_look(struct worker *worker);
 
 /* True when worker_step(worker, greedy) would find something. */
 bool worker_has_work(const struct worker *worker, bool greedy);
 
-/* Takes over what waits for workers that have handled nothing since this one last looked: it would
- * wait behind a long handler. True when there was any; it is in this worker's queue now. */
+/* Takes over what has been waiting for another worker since this one last looked: it would wait
+ * behind a long handler. True when there was any; it is in this worker's queue now. */
 bool worker_rescue(struct worker *worker);
 
 /* The earliest deadline of any timer of the node. */

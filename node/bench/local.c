@@ -228,15 +228,11 @@ static tr_status run_fjthrput(struct workload_run *run) {
 struct hop {
     int64_t left;
 };
-struct link_to {
-    tr_pid next;
-};
 struct hopper {
     tr_pid port, next;
     int32_t place; /* 0 closes the ring */
 };
 TR_RECORD(hop, TR_FIELD(hop, left));
-TR_RECORD(link_to, TR_FIELD(link_to, next));
 TR_RECORD(hopper, TR_FIELD(hopper, port), TR_FIELD(hopper, next), TR_FIELD(hopper, place));
 
 static const tr_behavior hopper;
@@ -255,15 +251,15 @@ static tr_status hopper_init(tr_actor *self, void *state) {
 
 static tr_status hopper_on_go(tr_actor *self, void *state, const tr_message *message) {
     (void)message;
-    const struct hopper *hopper = state;
-    return tr_send(self, hopper->next, hop, .left = RING_HOPS - 1);
+    const struct hopper *me = state;
+    return tr_send(self, me->next, hop, .left = RING_HOPS - 1);
 }
 
 static tr_status hopper_on_hop(tr_actor *self, void *state, const tr_message *message) {
-    const struct hopper *hopper = state;
+    const struct hopper *me = state;
     const struct hop *hop = tr_body(message);
-    if (hop->left == 1) return finish(self, hopper->port);
-    return tr_send(self, hopper->next, hop, .left = hop->left - 1);
+    if (hop->left == 1) return finish(self, me->port);
+    return tr_send(self, me->next, hop, .left = hop->left - 1);
 }
 
 static const tr_behavior hopper = {

@@ -1,5 +1,9 @@
+/*
+ * workload.c - figures, clock, memory, and the node that most workloads start.
+ */
 #include "node/bench/workload.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -9,6 +13,13 @@
 void workload_report(struct workload_run *run, const char *metric, const char *unit, double value) {
     check(run->figure_count < WORKLOAD_FIGURES_MAX);
     run->figures[run->figure_count++] = (struct figure){metric, unit, value};
+}
+
+void workload_note(struct workload_run *run, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(run->note, sizeof run->note, format, arguments);
+    va_end(arguments);
 }
 
 uint64_t workload_now_ns(void) {

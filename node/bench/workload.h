@@ -14,16 +14,21 @@
 #include <stdint.h>
 #include <troupe.h>
 
-enum { WORKLOAD_FIGURES_MAX = 16, WORKLOAD_WAIT_MS = 120000 };
+enum { WORKLOAD_FIGURES_MAX = 16, WORKLOAD_NOTE_BYTES = 160, WORKLOAD_WAIT_MS = 120000 };
 
+/* Of ns, us, ms, s and bytes less is better; of what ends in /s more is. Other units are told and
+ * not compared. Neither text has a space in it. */
 struct figure {
     const char *metric, *unit; /* static strings */
     double value;
 };
 
-/* One run. `dir` is an empty folder of its own. */
+/* One run. `dir` is an empty folder of its own; `size` is the number behind the workload's name on
+ * the command line, "pairs:1000", 0 without one (suite.h). */
 struct workload_run {
     const char *dir;
+    uint64_t size;
+    char note[WORKLOAD_NOTE_BYTES]; /* what the figures hang on; one line, may stay empty */
     struct figure figures[WORKLOAD_FIGURES_MAX];
     size_t figure_count;
     tr_error error; /* filled when the run fails */
@@ -40,6 +45,10 @@ extern const struct workload workloads_local[]; /* local.c: within one process *
 
 /* Adds a figure. */
 void workload_report(struct workload_run *run, const char *metric, const char *unit, double value);
+
+/* Sets the note, made as by printf. */
+void workload_note(struct workload_run *run, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Nanoseconds of the monotonic clock. */
 uint64_t workload_now_ns(void);
