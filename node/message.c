@@ -5,16 +5,6 @@
 #include "node/base/block.h"
 #include "node/record_codec.h"
 
-static size_t message_bytes(size_t body_bytes) {
-    return sizeof(tr_message) + body_bytes;
-}
-
-tr_message *message_new(size_t body_bytes) {
-    tr_message *made = block_alloc(message_bytes(body_bytes));
-    *made = (tr_message){.body_bytes = (uint32_t)body_bytes};
-    return made;
-}
-
 tr_status message_of(const record_type *type, const void *body, uint32_t bytes_max,
                      tr_message **message_out) {
     record_size size = {0, 0};
@@ -28,7 +18,7 @@ tr_status message_of(const record_type *type, const void *body, uint32_t bytes_m
 }
 
 tr_message *message_converted(const tr_message *item, const record_type *type, size_t body_bytes) {
-    tr_message *made = block_alloc(message_bytes(body_bytes));
+    tr_message *made = block_alloc(sizeof(tr_message) + body_bytes);
     *made = *item;
     made->type = type;
     made->body_bytes = (uint32_t)body_bytes;
@@ -37,7 +27,7 @@ tr_message *message_converted(const tr_message *item, const record_type *type, s
 }
 
 void message_free(tr_message *message) {
-    if (message != NULL) block_free(message, message_bytes(message->body_bytes));
+    if (message != NULL) block_free(message, sizeof(tr_message) + message->body_bytes);
 }
 
 void tr_message_free(tr_message *message) {

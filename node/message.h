@@ -49,11 +49,20 @@ struct tr_message {
 _Static_assert(sizeof(tr_message) == 112, "with a body of 16 bytes a message is two cache lines");
 
 /* Returns a message with room for a body of `body_bytes`, every header field zero but that. */
-tr_message *message_new(size_t body_bytes);
-
-/* The same, for whoever fills in the header itself. */
-static inline tr_message *message_alloc(size_t body_bytes) {
-    return block_alloc(sizeof(tr_message) + body_bytes);
+static inline tr_message *message_new(size_t body_bytes) {
+    tr_message *made = (tr_message *)block_alloc(sizeof(tr_message) + body_bytes);
+    /* One by one: for a whole struct of this size compilers call a string instruction, which takes
+     * longer than all the rest of a send. */
+    made->next = NULL;
+    made->type = NULL;
+    made->from = made->to = (tr_pid){0, 0, 0};
+    made->serial = made->reference = made->colour = 0;
+    made->trace = (tr_trace){{0}, 0};
+    made->body_bytes = (uint32_t)body_bytes;
+    made->origin_session = 0;
+    made->origin = 0;
+    made->kind = made->flags = 0;
+    return made;
 }
 
 /* Makes a message whose body is a flattened copy of `*body`; `type` may be NULL (no body). Errors:

@@ -126,11 +126,26 @@ static inline tr_status record_measure(const record_type *type, const void *body
     return TR_OK;
 }
 
+/* memcpy for what is mostly a few bytes: two overlapping moves instead of a call. */
+static inline void record_copy_bytes(void *to, const void *from, size_t bytes) {
+    if (bytes > 16) {
+        memcpy(to, from, bytes);
+    } else if (bytes >= 8) {
+        uint64_t first, last;
+        memcpy(&first, from, 8);
+        memcpy(&last, (const char *)from + bytes - 8, 8);
+        memcpy(to, &first, 8);
+        memcpy((char *)to + bytes - 8, &last, 8);
+    } else {
+        for (size_t i = 0; i < bytes; i++) ((char *)to)[i] = ((const char *)from)[i];
+    }
+}
+
 /* Copies a body into a block of record_size.block_bytes bytes, aligned to RECORD_ALIGNMENT_MAX;
  * the copy points to nothing outside the block. Empty texts, bytes and lists get NULL data. */
 static inline void record_flatten(const record_type *type, const void *body, void *block) {
     if (type->flat) {
-        if (type->bytes > 0) memcpy(block, body, type->bytes);
+        record_copy_bytes(block, body, type->bytes);
     } else {
         record_flatten_variable(type, body, block);
     }
