@@ -80,10 +80,20 @@ static bool start(int processor, void *(*body)(void *), void *argument, pthread_
 
 /* ---- across cores ---------------------------------------------------------------------------- */
 
+/* A spinning reader that keeps asking for the line delays the writer; the pause keeps the times
+ * within a nanosecond of each other. */
+static inline void pause_spin(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 /* Even: the first thread's turn; odd: the second's; 0: the game is over. */
 struct table {
-    _Alignas(LINE_BYTES) _Atomic uint32_t ball;
-    _Alignas(LINE_BYTES) double cross_ns;
+    _Alignas(2 * LINE_BYTES) _Atomic uint32_t ball; /* lines are fetched in pairs */
+    _Alignas(2 * LINE_BYTES) double cross_ns;
 };
 
 /* Acquire and release in both: what is measured is a hand-over, as of a message. */
@@ -92,7 +102,10 @@ static void *return_balls(void *argument) {
     for (uint32_t ball = 2;;) {
         uint32_t seen = atomic_load_explicit(&table->ball, memory_order_acquire);
         if (seen == 0) return NULL;
-        if (seen != ball + 1) continue;
+        if (seen != ball + 1) {
+            pause_spin();
+            continue;
+        }
         ball += 2;
         atomic_store_explicit(&table->ball, ball, memory_order_release);
     }
@@ -109,8 +122,7 @@ static void *serve_balls(void *argument) {
         for (int i = 0; i < BATCH_TRIPS; i++) {
             atomic_store_explicit(&table->ball, ball + 1, memory_order_release);
             ball += 2;
-            while (atomic_load_explicit(&table->ball, memory_order_acquire) != ball) {
-            }
+            while (atomic_load_explicit(&table->ball, memory_order_acquire) != ball) pause_spin();
         }
         times[count] = (double)(clock_monotonic_ns() - batch_ns) / (2.0 * BATCH_TRIPS);
     }
