@@ -18,6 +18,7 @@
 #include "node/base/clock.h"
 #include "node/base/error.h"
 #include "node/base/memory.h"
+#include "node/cli/duration.h"
 
 enum { READ_BYTES = 4096, REPORT_BYTES_MAX = 65536, TAIL_BYTES = 200, CANNOT_EXECUTE = 127 };
 
@@ -97,6 +98,7 @@ static bool take_report(struct trial *trial) {
 
 /* Until the process has ended. */
 static tr_status await(struct trial *trial, const struct trial_options *options, tr_error *error) {
+    char limit[DURATION_TEXT_BYTES];
     uint64_t began_ns = clock_monotonic_ns();
     struct pollfd fds[] = {{.fd = trial->pidfd, .events = POLLIN},
                            {.fd = options->interrupt_fd, .events = POLLIN},
@@ -105,8 +107,8 @@ static tr_status await(struct trial *trial, const struct trial_options *options,
         uint64_t gone_ms = (clock_monotonic_ns() - began_ns) / 1000000;
         if (gone_ms >= options->limit_ms)
             return error_set(error, TR_ETIMEDOUT, "give it more time: --timeout 10m",
-                             "workload `%s` has not ended in %llu s", options->workload,
-                             (unsigned long long)(options->limit_ms / 1000));
+                             "workload `%s` has not ended in %s", options->workload,
+                             duration_text(options->limit_ms, limit));
         uint64_t left_ms = options->limit_ms - gone_ms;
         if (poll(fds, 3, left_ms < 60000 ? (int)left_ms : 60000) < 0 && errno != EINTR)
             return error_set(error, TR_EIO, NULL, "poll: %s", strerror(errno));

@@ -1,5 +1,6 @@
 /*
- * cmd_benchmark.c - bench: runs of workloads, each in a process of its own, between two calibrations.
+ * cmd_benchmark.c - bench: runs of workloads, each in a process of its own, between two
+ * calibrations.
  */
 #include <errno.h>
 #include <fts.h>
