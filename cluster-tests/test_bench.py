@@ -83,6 +83,15 @@ def a_run_reports_figures_with_their_state():
 
 
 @test
+def workloads_of_any_size_run_small():
+    words = ('pairs:10', 'mailbox:1', 'mailbox:1000', 'actors:1000', 'state:64')
+    said = Bench().run(*words, '--runs', '1', '--warmup', '0')
+    equal(said.code, 0, said)
+    equal({row['workload'] for row in said.data}, set(words), 'workloads')
+    Bench().fails(64, 'TR_EINVAL', 'mailbox:1000001', '--warmup', '0')
+
+
+@test
 def on_one_core_the_state_says_so():
     bench = Bench()
     core = str(min(os.sched_getaffinity(0)))

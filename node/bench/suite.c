@@ -18,6 +18,7 @@ static const struct {
     bool sized; /* they take a size and run only when named */
 } tables[] = {
     {workloads_local, false},
+    {workloads_scaling, true},
 };
 
 static const struct {

@@ -20,7 +20,7 @@
 #include "node/cli/interrupt.h"
 #include "node/cli/rows.h"
 
-enum { RUNS = 5, RUNS_MAX = 1000, WARMUPS = 1 };
+enum { RUNS = 5, RUNS_MAX = 1000, WARMUPS = 1, WHOLE_FROM = 100000 };
 
 static const struct output_column result_columns[] = {{"WORKLOAD", "workload", OUTPUT_VALUE},
                                                       {"METRIC", "metric", OUTPUT_VALUE},
@@ -127,17 +127,22 @@ static tr_status take_samples(struct bench *bench, const char *word, struct samp
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
+/* Large values are whole, so that tables show all of their digits. */
+static json_t *value_json(double value) {
+    return value < WHOLE_FROM ? json_real(value) : json_integer((json_int_t)(value + 0.5));
+}
+
 static void add_row(struct bench *bench, const char *word, const struct samples *samples,
                     const struct result_figure *figure) {
     enum machine_state state = samples_state(samples);
     struct summary summary = samples_metric(samples, state, figure->metric);
     const char *note = samples_first(samples, state)->result.note;
-    json_t *row = json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:I, s:s, s:f, s:f}", "workload", word,
-                            "metric", figure->metric, "unit", figure->unit, "median",
-                            summary.median, "min", summary.min, "max", summary.max, "runs",
-                            (json_int_t)summary.count, "state", calibration_state_name(state),
-                            "calibration_ns", samples_cross_ns(samples, state).median, "loop_ns",
-                            samples_loop_ns(samples, state).median);
+    json_t *row = json_pack(
+        "{s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:s, s:f, s:f}", "workload", word, "metric",
+        figure->metric, "unit", figure->unit, "median", value_json(summary.median), "min",
+        value_json(summary.min), "max", value_json(summary.max), "runs", (json_int_t)summary.count,
+        "state", calibration_state_name(state), "calibration_ns",
+        samples_cross_ns(samples, state).median, "loop_ns", samples_loop_ns(samples, state).median);
     if (*note != '\0') json_object_set_new(row, "note", json_string(note));
     rows_add(&bench->rows, row, 0);
     json_decref(row);

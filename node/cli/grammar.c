@@ -193,7 +193,8 @@ static const struct command commands[] = {
      "troupe bench pingpong counting --runs 9\n"
      "troupe bench --list\n"
      "troupe bench --calibrate             # near or far?\n"
-     "taskset -c 0 troupe bench pingpong   # on one core\n",
+     "taskset -c 0 troupe bench pingpong   # on one core\n"
+     "troupe bench pairs:1 pairs:1000      # of any size: pairs, mailbox, actors, state\n",
      "Each run is a process of its own, with at most 5 minutes (--timeout), in a temporary folder "
      "beneath $TMPDIR that is removed afterwards. Figures are the median over the runs, with the "
      "smallest and the largest. Before and after each run the time is measured that a cache line "
