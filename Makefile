@@ -72,8 +72,8 @@ EVERYTHING = $(ARCHIVE) $(SHARED) $(TROUPE) $(TROUPED) $(EXAMPLES) $(UNIT) $(SIM
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all everything test asan tsan fuzz bench sim mutants cluster layers format format-check \
-	warnings check install clean help packages FORCE
+.PHONY: all everything test asan tsan fuzz bench bench-check bench-record sim mutants cluster \
+	layers format format-check warnings check install clean help packages FORCE
 
 all: $(ARCHIVE) $(SHARED) $(TROUPED) $(TROUPE) $(EXAMPLES) $(UNIT) ## libraries, programs, examples and unit tests
 
@@ -192,6 +192,12 @@ cluster: all ## run the tests with real node processes
 
 bench: all $(BENCHES) ## build and run the benchmarks
 	scripts/run-each $(TEST_SECONDS) $(BENCHES)
+
+bench-check: all ## measure, and name what is over 15 % slower than the recorded figures
+	scripts/bench-check
+
+bench-record: all ## measure, and record the figures for bench-check
+	scripts/bench-check --record
 
 # ---- style -----------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@
 #include <troupe.h>
 #include <unistd.h>
 
+#include "node/bench/suite.h"
 #include "node/cli/app.h"
 #include "node/cli/commands.h"
 #include "node/cli/grammar.h"
@@ -27,7 +28,7 @@ static void sleep_ms(uint64_t ms) {
 
 static bool needs_folder(const struct command *command) {
     return command->run != cmd_help && command->run != cmd_completion &&
-           command->run != cmd_version;
+           command->run != cmd_version && command->run != cmd_bench;
 }
 
 /* The reader of stdout has gone: `troupe logs | head`. */
@@ -84,6 +85,10 @@ static tr_status run(struct app *app) {
 }
 
 int main(int argc, char **argv) {
+    /* Benchmarks start further processes of this program. */
+    suite_main *hidden = argc > 1 ? suite_hidden(argv[1]) : NULL;
+    if (hidden != NULL) return hidden(argc, argv);
+
     struct app app = {.grammar = grammar_troupe()};
     struct args *args = NULL;
     signal(SIGPIPE, SIG_IGN);

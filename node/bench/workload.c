@@ -37,8 +37,18 @@ uint64_t workload_resident_bytes(void) {
 
 tr_status workload_node_start(struct workload_run *run, const tr_behavior *const *behaviors,
                               struct workload_node *node_out) {
-    tr_node_options options = {
-        .name = "b1", .dir = run->dir, .security = TR_SECURITY_NONE, .log_level = TR_WARN};
+    tr_node_options options = {0};
+    return workload_node_start_with(run, &options, behaviors, node_out);
+}
+
+tr_status workload_node_start_with(struct workload_run *run, const tr_node_options *given,
+                                   const tr_behavior *const *behaviors,
+                                   struct workload_node *node_out) {
+    tr_node_options options = *given;
+    options.name = "b1";
+    options.dir = run->dir;
+    options.security = TR_SECURITY_NONE;
+    options.log_level = TR_WARN;
     struct workload_node made = {NULL, NULL};
     tr_status status = tr_node_open(&options, &made.node, &run->error);
     for (; status == TR_OK && *behaviors != NULL; behaviors++)

@@ -16,8 +16,8 @@
 
 enum { WORKLOAD_FIGURES_MAX = 16, WORKLOAD_NOTE_BYTES = 160, WORKLOAD_WAIT_MS = 120000 };
 
-/* Of ns, us, ms, s and bytes less is better; of what ends in /s more is. Other units are told and
- * not compared. Neither text has a space in it. */
+/* Of ns, us, ms, s and bytes (B) less is better; of what ends in /s more is. Other units are told
+ * and not compared. Neither text has a space in it. */
 struct figure {
     const char *metric, *unit; /* static strings */
     double value;
@@ -41,7 +41,8 @@ struct workload {
 };
 
 /* Each table ends with an entry whose name is NULL. */
-extern const struct workload workloads_local[]; /* local.c: within one process */
+extern const struct workload workloads_local[];   /* local.c: within one process */
+extern const struct workload workloads_scaling[]; /* scaling.c: of any size */
 
 /* Adds a figure. */
 void workload_report(struct workload_run *run, const char *metric, const char *unit, double value);
@@ -62,6 +63,10 @@ struct workload_node {
 };
 tr_status workload_node_start(struct workload_run *run, const tr_behavior *const *behaviors,
                               struct workload_node *node_out);
+/* The same with other options; name, folder, security and log level are set here. */
+tr_status workload_node_start_with(struct workload_run *run, const tr_node_options *options,
+                                   const tr_behavior *const *behaviors,
+                                   struct workload_node *node_out);
 void workload_node_stop(struct workload_node *node);
 
 #endif

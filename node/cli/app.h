@@ -26,6 +26,7 @@ enum {
     APP_LAUNCH_MS = 30000,
     APP_STOP_MS = 30000,
     APP_SNAPSHOT_MS = 30000,
+    APP_BENCH_MS = 300000, /* a run */
 };
 
 #endif

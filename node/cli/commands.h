@@ -20,6 +20,7 @@ command_run cmd_snapshot_create, cmd_snapshot_list, cmd_snapshot_show, cmd_snaps
     cmd_snapshot_sum;
 command_run cmd_logs;
 command_run cmd_dead_list;
+command_run cmd_bench;
 command_run cmd_keys_list, cmd_keys_make;
 command_run cmd_help, cmd_completion, cmd_version;
 

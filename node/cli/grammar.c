@@ -105,6 +105,14 @@ static const struct flag dead_flags[] = {
     {0},
 };
 
+static const struct flag bench_flags[] = {
+    {"runs", 0, false, false, FLAG_COUNT, "N", NULL, "measured runs of each workload [5]"},
+    {"warmup", 0, false, false, FLAG_COUNT, "N", NULL, "runs before them that do not count [1]"},
+    {"list", 0, false, false, FLAG_SWITCH, NULL, NULL, "the workloads, and what each measures"},
+    {"calibrate", 0, false, false, FLAG_SWITCH, NULL, NULL, "only how fast the machine is now"},
+    {0},
+};
+
 static const struct command commands[] = {
     {NULL, "up", "[N]", "launch N nodes on this machine and wait until all have joined",
      "troupe up 3 --load build/examples/bank.so\n"
@@ -180,6 +188,20 @@ static const struct command commands[] = {
      logs_flags, cmd_logs},
     {"dead", "list", "", "dead letters: what could not be delivered, and why", "troupe dead list\n",
      NULL, dead_flags, cmd_dead_list},
+    {NULL, "bench", "[WORKLOAD...]", "measure this build on this machine",
+     "troupe bench                         # all workloads, 5 runs each\n"
+     "troupe bench pingpong counting --runs 9\n"
+     "troupe bench --list\n"
+     "troupe bench --calibrate             # near or far?\n"
+     "taskset -c 0 troupe bench pingpong   # on one core\n"
+     "troupe bench pairs:1 pairs:1000      # of any size: pairs, mailbox, actors, state\n",
+     "Each run is a process of its own, with at most 5 minutes (--timeout), in a temporary folder "
+     "beneath $TMPDIR that is removed afterwards. Figures are the median over the runs, with the "
+     "smallest and the largest. Before and after each run the time is measured that a cache line "
+     "takes from one core to another: near is below 80 ns, far above. On a virtual machine it "
+     "changes at times, and much else with it; only runs of one state, the one that most runs saw, "
+     "are counted, and a run during which it changed is repeated. Keep the machine otherwise idle.",
+     bench_flags, cmd_bench},
     {"keys", "list", "", "the public keys of the folder", "troupe keys list\n", NULL, NULL,
      cmd_keys_list},
     {"keys", "make", "NAME", "make a pair of keys",
@@ -209,7 +231,6 @@ static const struct command commands[] = {
     {"trace", "show", "", NULL, NULL, NULL, NULL, NULL},
     {"trace", "export", "", NULL, NULL, NULL, NULL, NULL},
     {NULL, "top", "", NULL, NULL, NULL, NULL, NULL},
-    {NULL, "bench", "", NULL, NULL, NULL, NULL, NULL},
     {"keys", "allow", "", NULL, NULL, NULL, NULL, NULL},
     {"keys", "revoke", "", NULL, NULL, NULL, NULL, NULL},
 };

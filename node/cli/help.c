@@ -199,7 +199,9 @@ void help_bash(const struct grammar *grammar, FILE *out) {
     fputs("        help) words=\"", out);
     print_first_words(grammar, out);
     fputs(
-        "\" ;;\n        completion) words=bash ;;\n    esac\n"
+        "\" ;;\n        completion) words=bash ;;\n"
+        "        bench) words=$(\"${COMP_WORDS[0]}\" bench --list --no-headers 2>/dev/null |"
+        " cut -d ' ' -f 1)\n            path=(bench) ;;\n    esac\n"
         "    [[ ${#path[@]} -le 1 ]] && COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
         "    [[ ${#COMPREPLY[@]} -eq 0 ]] && compopt -o default 2>/dev/null\n"
         "}\ncomplete -F _troupe troupe\n",

@@ -76,7 +76,11 @@ Test(help, bash_completes_commands_and_flags_from_the_script) {
         "[[ $(try troupe node l) == list ]] || exit 2\n"
         "[[ $(try troupe up --lo) == --load ]] || exit 3\n"
         "[[ $(try troupe spawn account --cou) == --count ]] || exit 4\n"
-        "[[ $(try troupe be) == behavior ]] || exit 6\n",
+        "[[ $(try troupe beh) == behavior ]] || exit 6\n"
+        "[[ $(try troupe bench --ru) == --runs ]] || exit 7\n"
+        "troupe() { printf 'pingpong  two actors\\nbig  many\\n'; }\n"
+        "[[ $(try troupe bench pi) == pingpong ]] || exit 8\n"
+        "[[ $(try troupe bench pingpong b) == big ]] || exit 9\n",
         out);
     fclose(out);
     snprintf(command, sizeof command, "bash %s/script", folder);
