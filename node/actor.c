@@ -199,6 +199,31 @@ static void actor_token(struct worker *worker, tr_actor *actor) {
     token_taken(runtime);
 }
 
+/* ---- the message that is handled in its place -------------------------------------------------
+ */
+
+static tr_message *peek(struct worker *worker, tr_actor *actor) {
+    tr_message *item = mailbox_peek(&actor->box, &worker->peeked_word);
+    if (item == NULL || !message_is_plain(item)) return NULL; /* only those are freed last */
+    worker->peeked = item;
+    atomic_store_explicit(&actor->box.taken, -1, memory_order_relaxed);
+    return item;
+}
+
+void actor_let_go(struct worker *worker, tr_actor *actor) {
+    if (worker->peeked == NULL) return;
+    atomic_store_explicit(&actor->box.taken, 0, memory_order_relaxed);
+    mailbox_leave(&actor->box, worker->peeked, &actor->local);
+    worker->peeked = NULL;
+}
+
+/* The message that stayed in its place has been handled. */
+static void drop_peeked(struct worker *worker, tr_actor *actor) {
+    tr_message *peeked = worker->peeked;
+    actor_let_go(worker, actor);
+    message_free(peeked);
+}
+
 /* ---- the end --------------------------------------------------------------------------------- */
 
 static void actor_release(struct reclaim_item *item) {
@@ -263,6 +288,7 @@ static void actor_end(struct worker *worker, tr_actor *actor, tr_status reason) 
         actor->behavior->offered->stop(actor, actor->state, reason);
     if (reason == TR_EFAILED) counter_add(&producer->counters.failed);
     actor->phase = ACTOR_ENDED;
+    drop_peeked(worker, actor);
     mailbox_close(&actor->box, &actor->local);
     pressure_end(worker, actor);
     enum deadletter_reason why = reason == TR_EFAILED   ? DEADLETTER_FAILED
@@ -347,14 +373,18 @@ static tr_message *take_awaited(tr_actor *actor) {
 }
 
 /* The next message to handle, or NULL when there is none for now. */
-static tr_message *actor_next(tr_actor *actor) {
+static tr_message *actor_next(struct worker *worker, tr_actor *actor) {
     tr_message *item;
     if (actor_is_blocked(actor)) {
         mailbox_take(&actor->box, &actor->local);
         item = take_awaited(actor);
     } else {
         if (actor->extra != NULL) actor->extra->scanned = NULL;
-        if (actor->local.first == NULL) mailbox_take(&actor->box, &actor->local);
+        if (actor->local.first == NULL) {
+            item = peek(worker, actor);
+            if (item != NULL) return item;
+            mailbox_take(&actor->box, &actor->local);
+        }
         item = message_list_pop(&actor->local);
     }
     if (item == NULL) return NULL;
@@ -392,8 +422,9 @@ static bool has_come_up(tr_actor *actor, bool muted) {
            (atomic_load(&actor->overloaded) && pressure_is_low(actor));
 }
 
-/* Goes idle. True: the actor belongs to nobody now, or to somebody else. */
-static bool actor_rest(struct worker *worker, tr_actor *actor) {
+/* Goes idle if the mailbox's word is still `empty` (mailbox_rest). True: the actor belongs to
+ * nobody now, or to somebody else. */
+static bool actor_rest(struct worker *worker, tr_actor *actor, uint64_t empty) {
     /* A child of an older parent may have been born behind the sweep: nobody would signal it. */
     if (actor_colour(actor) < runtime_epoch(actor->runtime)) actor_turn(worker, actor);
     /* A sender may have marked it after its last message was handled. */
@@ -402,10 +433,26 @@ static bool actor_rest(struct worker *worker, tr_actor *actor) {
     bool muted = actor->phase == ACTOR_READY &&
                  !(actor->extra != NULL && actor->extra->hold != 0) && actor->local.first != NULL;
     actor->worker = NULL;
-    if (mailbox_rest(&actor->box) && (!has_come_up(actor, muted) || !mailbox_wake(&actor->box)))
+    if (mailbox_rest(&actor->box, empty) &&
+        (!has_come_up(actor, muted) || !mailbox_wake(&actor->box)))
         return true;
     actor->worker = worker;
     return false;
+}
+
+/* After a message: true when the actor went idle with it. */
+static bool actor_done(struct worker *worker, tr_actor *actor) {
+    reclaim_quiesce(&worker->producer.reader);
+    if (worker->peeked == NULL) return false;
+    atomic_store_explicit(&actor->box.taken, 0, memory_order_relaxed);
+    bool rests = actor_rest(worker, actor, worker->peeked_word);
+    if (!rests) {
+        drop_peeked(worker, actor);
+        return false;
+    }
+    message_free(worker->peeked);
+    worker->peeked = NULL;
+    return true;
 }
 
 void actor_run(struct worker *worker, tr_actor *actor) {
@@ -418,16 +465,12 @@ void actor_run(struct worker *worker, tr_actor *actor) {
             actor_answer(worker, actor))
             return;
         if (actor->phase == ACTOR_BORN && actor_begin(worker, actor)) return;
-        tr_message *item = actor_next(actor);
+        tr_message *item = actor_next(worker, actor);
         if (item == NULL) {
-            if (actor_rest(worker, actor)) return;
+            if (actor_rest(worker, actor, 0)) return;
             continue;
         }
-        if (actor_receive(worker, actor, item)) return;
-        reclaim_quiesce(&worker->producer.reader);
-        atomic_store_explicit(&worker->ticks,
-                              atomic_load_explicit(&worker->ticks, memory_order_relaxed) + 1,
-                              memory_order_relaxed);
+        if (actor_receive(worker, actor, item) || actor_done(worker, actor)) return;
     }
     actor->worker = NULL;
     run_queue_push(&worker->queue, actor);

@@ -14,7 +14,7 @@
 #include "node/worker.h"
 
 /* The node's form of a record; TR_EDATA when it cannot travel. */
-static tr_status resolve(tr_actor *self, const tr_record *record, const record_type **type_out) {
+static tr_status find_type(tr_actor *self, const tr_record *record, const record_type **type_out) {
     record_table *records = self->runtime->records;
     const record_type *found = record_table_find(records, record);
     if (found != NULL) {
@@ -27,6 +27,19 @@ static tr_status resolve(tr_actor *self, const tr_record *record, const record_t
     return TR_EDATA;
 }
 
+/* The same by way of what this worker has found before. */
+static inline tr_status resolve(tr_actor *self, const tr_record *record,
+                                const record_type **type_out) {
+    struct known_type *known = &self->worker->known_types[known_type_place(record)];
+    if (known->record != record || record == NULL) {
+        tr_status status = find_type(self, record, &known->type);
+        known->record = status == TR_OK ? record : NULL;
+        if (status != TR_OK) return status;
+    }
+    *type_out = known->type;
+    return TR_OK;
+}
+
 static tr_status send_typed(tr_actor *self, tr_pid to, unsigned flags, uint64_t reference,
                             const tr_record *record, const void *body, const tr_ask_options *ask) {
     const record_type *type;
@@ -35,7 +48,9 @@ static tr_status send_typed(tr_actor *self, tr_pid to, unsigned flags, uint64_t 
 }
 
 tr_status tr_send_record(tr_actor *self, tr_pid to, const tr_record *record, const void *body) {
-    return send_typed(self, to, 0, 0, record, body, NULL);
+    const record_type *type;
+    tr_status status = resolve(self, record, &type);
+    return status != TR_OK ? status : actor_tell(self, to, type, body);
 }
 
 tr_status tr_ask_record(tr_actor *self, tr_pid to, const tr_ask_options *options,

@@ -80,8 +80,8 @@ const struct behavior *behaviors_of(const struct behaviors *table, const tr_beha
 
 const struct behavior_entry *behavior_entry_for(const struct behavior *behavior,
                                                 const record_type *type) {
-    for (uint32_t i = 0; i < behavior->entry_count; i++)
-        if (behavior->entries[i].type == type) return &behavior->entries[i];
+    const struct behavior_entry *exact = behavior_entry_exact(behavior, type);
+    if (exact != NULL) return exact;
     for (uint32_t i = 0; i < behavior->entry_count; i++)
         if (strcmp(behavior->entries[i].type->name, type->name) == 0) return &behavior->entries[i];
     return NULL;

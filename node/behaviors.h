@@ -43,6 +43,15 @@ tr_status behaviors_offer(struct behaviors *table, const tr_behavior *offered, b
 const struct behavior *behaviors_find(const struct behaviors *table, const char *name);
 const struct behavior *behaviors_of(const struct behaviors *table, const tr_behavior *offered);
 
+/* The entry for exactly this type, or NULL. */
+static inline const struct behavior_entry *behavior_entry_exact(const struct behavior *behavior,
+                                                                const record_type *type) {
+    const struct behavior_entry *end = behavior->entries + behavior->entry_count;
+    for (const struct behavior_entry *entry = behavior->entries; entry < end; entry++)
+        if (entry->type == type) return entry;
+    return NULL;
+}
+
 /* The entry for exactly this type, or for another version of the record of that name; NULL when
  * there is none. */
 const struct behavior_entry *behavior_entry_for(const struct behavior *behavior,

@@ -46,18 +46,26 @@ static void complete(struct worker *worker, tr_actor *actor, tr_message *item) {
                     actor_colour(actor));
     counter_add(&producer->counters.handled);
     counter_add(&actor->processed);
-    message_free(item);
+    if (item != worker->peeked) message_free(item);
 }
 
-void actor_watch_time(struct worker *worker, tr_actor *actor, const tr_message *item) {
+__attribute__((noinline)) static void report_slow(tr_actor *actor, const tr_message *item,
+                                                  uint64_t took_ns) {
+    actor_log(actor, item, TR_WARN, "slow handler: %s took %" PRIu64 " ms for %s",
+              actor->behavior->offered->name, took_ns / 1000000,
+              item == NULL ? "init" : item->type->name);
+}
+
+static inline void watch_time(struct worker *worker, tr_actor *actor, const tr_message *item) {
     struct runtime *runtime = actor->runtime;
     uint64_t now_ns = environment_coarse_ns(runtime->environment);
     uint64_t took_ns = now_ns - worker->looked_ns;
     worker->looked_ns = now_ns;
-    if (took_ns < runtime->slow_handler_ns) return;
-    actor_log(actor, item, TR_WARN, "slow handler: %s took %" PRIu64 " ms for %s",
-              actor->behavior->offered->name, took_ns / 1000000,
-              item == NULL ? "init" : item->type->name);
+    if (took_ns >= runtime->slow_handler_ns) report_slow(actor, item, took_ns);
+}
+
+void actor_watch_time(struct worker *worker, tr_actor *actor, const tr_message *item) {
+    watch_time(worker, actor, item);
 }
 
 /* The handler failed: the reason is logged, and told to whoever asked. */
@@ -68,32 +76,37 @@ static void report_handler(struct worker *worker, tr_actor *actor, const tr_mess
         deadletter_answer(&worker->producer, actor, item, TR_EFAILED);
 }
 
-static tr_status run_handler(struct worker *worker, tr_actor *actor,
-                             const struct behavior_entry *entry, tr_message *item) {
-    bool observed = actor->runtime->environment->observer != NULL && message_in_channel(item);
+/* Calls the handler, watched by whoever looks on. */
+__attribute__((noinline)) static tr_status call_observed(tr_actor *actor,
+                                                         const struct behavior_entry *entry,
+                                                         const tr_message *item) {
     /* By the colour that both began with: the handler does not change it. */
-    struct observation seen;
-    if (observed) {
-        seen = (struct observation){.kind = OBSERVE_RECEIVE,
-                                    .actor = actor_pid(actor),
-                                    .from = item->from,
-                                    .to = item->to,
-                                    .serial = item->serial,
-                                    .colour = item->colour,
-                                    .epoch = actor_colour(actor),
-                                    .record = item->type->name};
-        runtime_observe(actor->runtime, &seen);
-    }
-    actor->current = item;
-    actor->replied = false;
+    struct observation seen = {.kind = OBSERVE_RECEIVE,
+                               .actor = actor_pid(actor),
+                               .from = item->from,
+                               .to = item->to,
+                               .serial = item->serial,
+                               .colour = item->colour,
+                               .epoch = actor_colour(actor),
+                               .record = item->type->name};
+    runtime_observe(actor->runtime, &seen);
     tr_status status = entry->handle(actor, actor->state, item);
     actor->current = NULL;
-    actor_watch_time(worker, actor, item);
-    if (observed) {
-        seen.kind = OBSERVE_HANDLED;
-        seen.state = actor->state;
-        runtime_observe(actor->runtime, &seen);
-    }
+    seen.kind = OBSERVE_HANDLED;
+    seen.state = actor->state;
+    runtime_observe(actor->runtime, &seen);
+    return status;
+}
+
+static inline tr_status run_handler(struct worker *worker, tr_actor *actor,
+                                    const struct behavior_entry *entry, tr_message *item) {
+    bool observed = actor->runtime->environment->observer != NULL && message_in_channel(item);
+    actor->current = item;
+    actor->replied = false;
+    tr_status status =
+        observed ? call_observed(actor, entry, item) : entry->handle(actor, actor->state, item);
+    actor->current = NULL;
+    watch_time(worker, actor, item);
     if (status != TR_OK) report_handler(worker, actor, item, status);
     complete(worker, actor, item);
     return status;
@@ -110,11 +123,12 @@ static tr_message *convert(tr_actor *actor, const tr_message *item, const record
     return message_converted(item, type, bytes);
 }
 
-/* Of a record that the behavior has an entry for under another version, or none at all. */
-static tr_status handle_other(struct worker *worker, tr_actor *actor, tr_message *item,
-                              const struct behavior_entry *entry) {
+/* Any record: with an entry of its own, one under another version, or none at all. */
+static tr_status handle(struct worker *worker, tr_actor *actor, tr_message *item) {
+    const struct behavior_entry *entry = behavior_entry_for(actor->behavior, item->type);
     enum deadletter_reason reason = DEADLETTER_UNHANDLED;
-    if (entry != NULL) {
+    actor_let_go(worker, actor);
+    if (entry != NULL && entry->type != item->type) {
         tr_message *converted = convert(actor, item, entry->type);
         reason = DEADLETTER_MISMATCH;
         if (converted == NULL) {
@@ -127,12 +141,6 @@ static tr_status handle_other(struct worker *worker, tr_actor *actor, tr_message
     if (entry != NULL) return run_handler(worker, actor, entry, item);
     deadletter_drop(&worker->producer, actor, &item, reason);
     return TR_OK;
-}
-
-static tr_status handle(struct worker *worker, tr_actor *actor, tr_message *item) {
-    const struct behavior_entry *entry = behavior_entry_for(actor->behavior, item->type);
-    return entry != NULL && entry->type == item->type ? run_handler(worker, actor, entry, item)
-                                                      : handle_other(worker, actor, item, entry);
 }
 
 /* The outcome of an ask that got no reply, in the form its kind of ask promises. */
@@ -236,7 +244,7 @@ static tr_status handle_timer(struct worker *worker, tr_actor *actor, tr_message
     return handle(worker, actor, item);
 }
 
-tr_status dispatch_message(struct worker *worker, tr_actor *actor, tr_message *item) {
+static tr_status dispatch_other(struct worker *worker, tr_actor *actor, tr_message *item) {
     switch (item->kind) {
         case MESSAGE_ASK_TIMEOUT:
             return handle_timeout(worker, actor, item);
@@ -269,4 +277,12 @@ tr_status dispatch_message(struct worker *worker, tr_actor *actor, tr_message *i
             return (item->flags & MESSAGE_REPLY) != 0 ? handle_reply(worker, actor, item)
                                                       : handle(worker, actor, item);
     }
+}
+
+tr_status dispatch_message(struct worker *worker, tr_actor *actor, tr_message *item) {
+    if (message_is_plain(item)) {
+        const struct behavior_entry *entry = behavior_entry_exact(actor->behavior, item->type);
+        if (entry != NULL) return run_handler(worker, actor, entry, item);
+    }
+    return dispatch_other(worker, actor, item);
 }

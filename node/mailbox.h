@@ -8,6 +8,10 @@
  * into its private list; senders never read through the word, so there is no reclamation problem
  * and no half-made push to wait for: what was pushed before a take is in it (I2, I7).
  *
+ * One message that waits alone is handled in its place (mailbox_peek): the word goes on naming it,
+ * so that going idle afterwards is the only exchange. Its memory must not be given back, nor be
+ * anybody else's message, before the word has moved on.
+ *
  * The word is IDLE while the actor is on no run queue, CLOSED once it has ended. Addresses must fit
  * 48 bits and messages be 16-byte aligned. Any thread may push and wake; only the owner takes.
  */
@@ -26,7 +30,9 @@
 
 struct mailbox {
     _Atomic uint64_t word;
-    _Atomic uint32_t taken; /* taken by the owner and not handled yet; the owner alone writes */
+    /* Taken by the owner and not handled yet, or -1 while it handles the one that the word still
+     * counts. The owner alone writes. */
+    _Atomic int32_t taken;
 };
 
 enum mailbox_push_result {
@@ -50,11 +56,17 @@ static inline void mailbox_init(struct mailbox *box) {
     atomic_init(&box->taken, 0);
 }
 
+/* How many wait, by a word and a `taken` that may be of different moments. */
+static inline uint32_t mailbox_waiting(uint64_t word, int32_t taken) {
+    int32_t count = (int32_t)mailbox_word_count(word) + taken;
+    return count < 0 ? 0 : (uint32_t)count;
+}
+
 /* Messages waiting, the owner's private list included; approximate while others push. */
 static inline uint32_t mailbox_count(const struct mailbox *box) {
     /* Relaxed: a hint for marks and people; no data is reached through it. */
-    return mailbox_word_count(atomic_load_explicit(&box->word, memory_order_relaxed)) +
-           atomic_load_explicit(&box->taken, memory_order_relaxed);
+    return mailbox_waiting(atomic_load_explicit(&box->word, memory_order_relaxed),
+                           atomic_load_explicit(&box->taken, memory_order_relaxed));
 }
 
 /* Files `*pushed` and sets it to NULL unless refused. `hard` is the most that may wait, UINT32_MAX
@@ -62,14 +74,13 @@ static inline uint32_t mailbox_count(const struct mailbox *box) {
 static inline enum mailbox_push_result mailbox_push(struct mailbox *box, tr_message **pushed,
                                                     uint32_t hard, uint32_t *count_out) {
     tr_message *item = *pushed;
-    uint32_t taken = atomic_load_explicit(&box->taken, memory_order_relaxed);
+    int32_t taken = atomic_load_explicit(&box->taken, memory_order_relaxed);
     uint64_t old = atomic_load_explicit(&box->word, memory_order_relaxed);
     uint64_t new;
-    uint32_t count;
     do {
         if (old == MAILBOX_CLOSED) return MAILBOX_IS_CLOSED;
-        count = mailbox_word_count(old);
-        if (count + taken >= hard) return MAILBOX_REFUSED;
+        if (mailbox_waiting(old, taken) >= hard) return MAILBOX_REFUSED;
+        uint32_t count = mailbox_word_count(old);
         if (count < MAILBOX_COUNT_MAX) count++;
         item->next = old == MAILBOX_IDLE ? NULL : mailbox_address(old);
         new = ((uint64_t)(uintptr_t)item << 16) | count;
@@ -78,7 +89,7 @@ static inline enum mailbox_push_result mailbox_push(struct mailbox *box, tr_mess
     } while (!atomic_compare_exchange_weak_explicit(&box->word, &old, new, memory_order_seq_cst,
                                                     memory_order_relaxed));
     *pushed = NULL;
-    *count_out = count + taken;
+    *count_out = mailbox_waiting(new, taken);
     return old == MAILBOX_IDLE ? MAILBOX_WOKE : MAILBOX_PUSHED;
 }
 
@@ -90,12 +101,22 @@ static inline bool mailbox_wake(struct mailbox *box) {
                                                    memory_order_seq_cst);
 }
 
-/* Owner: becomes idle if nothing waits in the word. True: the actor is no longer the caller's. The
- * caller then looks once more for signals and takes it back with mailbox_wake if there are any. */
-static inline bool mailbox_rest(struct mailbox *box) {
-    uint64_t empty = 0;
+/* Owner: becomes idle if the word is still `empty`: 0, or that of the message it has peeked at and
+ * handled. True: the actor is no longer the caller's. The caller then looks once more for signals
+ * and takes it back with mailbox_wake if there are any. */
+static inline bool mailbox_rest(struct mailbox *box, uint64_t empty) {
     return atomic_compare_exchange_strong_explicit(&box->word, &empty, MAILBOX_IDLE,
                                                    memory_order_seq_cst, memory_order_seq_cst);
+}
+
+/* Owner: the message, if it is the only one and nothing is taken; it stays in its place,
+ * `*word_out` names it. Followed by mailbox_rest or mailbox_leave. */
+static inline tr_message *mailbox_peek(struct mailbox *box, uint64_t *word_out) {
+    /* Acquire: the message's bytes. */
+    uint64_t word = atomic_load_explicit(&box->word, memory_order_acquire);
+    if (mailbox_word_count(word) != 1) return NULL;
+    *word_out = word;
+    return mailbox_address(word);
 }
 
 /* True once the actor has ended. Sequentially consistent: see actor_end and pressure.c. */
@@ -134,6 +155,10 @@ static inline tr_message *message_list_pop(struct message_list *list) {
 /* Owner: appends all that was pushed to `list`, oldest first, and returns how many; the actor stays
  * scheduled. */
 uint32_t mailbox_take(struct mailbox *box, struct message_list *list);
+
+/* Owner: moves the word off the message it has peeked at, which is then the caller's; what was
+ * pushed since is appended to `list`. */
+void mailbox_leave(struct mailbox *box, const tr_message *peeked, struct message_list *list);
 
 /* Owner: no push succeeds any more; what waited is appended to `list`. */
 uint32_t mailbox_close(struct mailbox *box, struct message_list *list);

@@ -43,19 +43,34 @@ static void *send(void *argument) {
 
 /* Takes all until `wanted` have come; returns how many were out of order. */
 static uint64_t own(uint64_t wanted) {
-    uint64_t last[SENDERS] = {0}, wrong = 0, seen = 0;
+    uint64_t last[SENDERS] = {0}, wrong = 0, seen = 0, turn = 0;
     struct message_list local = {0};
     while (seen < wanted) {
         while (atomic_load(&scheduled) == 0) sched_yield();
         check(atomic_fetch_sub(&scheduled, 1) == 1); /* never on two run queues */
+        uint64_t empty = 0;
         do {
-            mailbox_take(&box, &local);
+            /* One that waits alone is handled in its place, every other time. */
+            tr_message *peeked = turn++ % 2 == 0 ? mailbox_peek(&box, &empty) : NULL;
+            if (peeked != NULL) {
+                atomic_store(&box.taken, -1);
+                wrong += peeked->serial != ++last[peeked->from.slot];
+                seen++;
+                atomic_store(&box.taken, 0);
+                bool rests = mailbox_rest(&box, empty);
+                if (!rests) mailbox_leave(&box, peeked, &local);
+                message_free(peeked);
+                empty = 0;
+                if (rests) break;
+            } else {
+                mailbox_take(&box, &local);
+            }
             for (tr_message *item; (item = message_list_pop(&local)) != NULL; seen++) {
                 wrong += item->serial != ++last[item->from.slot];
                 atomic_fetch_sub(&box.taken, 1);
                 message_free(item);
             }
-        } while (!mailbox_rest(&box));
+        } while (!mailbox_rest(&box, 0));
     }
     return wrong;
 }

@@ -43,9 +43,9 @@ Test(mailbox, a_new_one_is_scheduled_and_only_an_idle_one_wakes) {
     uint32_t count;
     mailbox_init(&box);
     cr_assert_eq(push(&box, 1, 9, &count), MAILBOX_PUSHED);
-    cr_assert_not(mailbox_rest(&box), "something waits");
+    cr_assert_not(mailbox_rest(&box, 0), "something waits");
     mailbox_take(&box, &list);
-    cr_assert(mailbox_rest(&box));
+    cr_assert(mailbox_rest(&box, 0));
     cr_assert_eq(push(&box, 2, 9, &count), MAILBOX_WOKE);
     cr_assert_eq(push(&box, 3, 9, &count), MAILBOX_PUSHED);
     mailbox_take(&box, &list);
@@ -56,9 +56,81 @@ Test(mailbox, wake_takes_an_idle_one_once) {
     struct mailbox box;
     mailbox_init(&box);
     cr_assert_not(mailbox_wake(&box), "scheduled already");
-    cr_assert(mailbox_rest(&box));
+    cr_assert(mailbox_rest(&box, 0));
     cr_assert(mailbox_wake(&box));
     cr_assert_not(mailbox_wake(&box));
+}
+
+/* As the owner handles a message in its place. */
+static tr_message *peek(struct mailbox *box, uint64_t *word) {
+    tr_message *peeked = mailbox_peek(box, word);
+    if (peeked != NULL) atomic_store(&box->taken, -1);
+    return peeked;
+}
+
+Test(mailbox, one_that_waits_alone_is_handled_in_its_place_and_not_counted_meanwhile) {
+    struct mailbox box;
+    uint64_t word;
+    uint32_t count;
+    mailbox_init(&box);
+    cr_assert_null(mailbox_peek(&box, &word), "nothing waits");
+    push(&box, 1, 9, &count);
+    tr_message *peeked = peek(&box, &word);
+    cr_assert_eq(peeked->serial, 1);
+    cr_assert_eq(mailbox_count(&box), 0);
+    atomic_store(&box.taken, 0);
+    cr_assert(mailbox_rest(&box, word));
+    message_free(peeked);
+    cr_assert_eq(push(&box, 2, 9, &count), MAILBOX_WOKE);
+    cr_assert_eq(count, 1);
+    push(&box, 3, 9, &count);
+    cr_assert_null(mailbox_peek(&box, &word), "two wait");
+    struct message_list list = {0};
+    mailbox_take(&box, &list);
+    expect_serials(&list, 2, 3);
+}
+
+Test(mailbox, what_comes_on_top_of_the_one_being_handled_is_taken_without_it) {
+    struct mailbox box;
+    struct message_list list = {0};
+    uint64_t word;
+    uint32_t count;
+    mailbox_init(&box);
+    push(&box, 1, 9, &count);
+    tr_message *peeked = peek(&box, &word);
+    push(&box, 2, 2, &count);
+    cr_assert_eq(count, 1);
+    cr_assert_eq(push(&box, 3, 2, &count), MAILBOX_PUSHED, "one that is being handled is not full");
+    cr_assert_eq(push(&box, 4, 2, &count), MAILBOX_REFUSED);
+    atomic_store(&box.taken, 0);
+    cr_assert_not(mailbox_rest(&box, word), "more has come");
+    mailbox_leave(&box, peeked, &list);
+    cr_assert_eq(mailbox_count(&box), 2);
+    message_free(peeked);
+    expect_serials(&list, 2, 3);
+}
+
+/* Idle and woken again before the owner lets go: the word no longer names the message. */
+Test(mailbox, letting_go_of_one_that_the_word_has_left_takes_all_there_is) {
+    struct mailbox box;
+    struct message_list list = {0};
+    uint64_t word;
+    uint32_t count;
+    mailbox_init(&box);
+    push(&box, 1, 9, &count);
+    tr_message *peeked = mailbox_peek(&box, &word);
+    cr_assert(mailbox_rest(&box, word));
+    cr_assert(mailbox_wake(&box));
+    push(&box, 2, 9, &count);
+    mailbox_leave(&box, peeked, &list);
+    message_free(peeked);
+    expect_serials(&list, 2, 2);
+}
+
+/* A sender that reads an old -1 beside a new word must not take an empty mailbox for a full one. */
+Test(mailbox, marks_and_words_of_different_moments_never_look_full) {
+    cr_assert_eq(mailbox_waiting(MAILBOX_IDLE, -1), 0);
+    cr_assert_eq(mailbox_waiting(0, -1), 0);
 }
 
 Test(mailbox, counts_what_waits_in_the_word_and_in_the_owners_list) {

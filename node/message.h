@@ -76,6 +76,11 @@ tr_message *message_converted(const tr_message *item, const record_type *type, s
 
 void message_free(tr_message *message);
 
+/* Sent or asked by an actor or a port; most messages are. */
+static inline bool message_is_plain(const tr_message *message) {
+    return message->kind == MESSAGE_USER && (message->flags & MESSAGE_REPLY) == 0;
+}
+
 static inline bool message_is_exempt(const tr_message *message) {
     return (message->flags & (MESSAGE_EXEMPT | MESSAGE_REPLY)) != 0 ||
            message->kind != MESSAGE_USER;

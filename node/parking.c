@@ -21,10 +21,8 @@ enum {
 };
 
 struct parking {
-    _Atomic uint32_t ticket;   /* grows with each wake-up; what sleepers wait on */
-    _Atomic uint32_t asleep;   /* workers in futex wait */
-    _Atomic uint32_t watching; /* of those, the watchers; and workers that look around */
-    _Atomic uint32_t looking;  /* workers that look around */
+    struct parking_counts counts; /* first */
+    _Atomic uint32_t ticket;      /* grows with each wake-up; what sleepers wait on */
     _Atomic bool stopping;
     pthread_mutex_t mutex; /* for parking_drain alone */
     pthread_cond_t quiet;  /* all workers are about to sleep */
@@ -43,20 +41,16 @@ static void wake_one(struct parking *parking) {
     syscall(SYS_futex, &parking->ticket, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-void parking_notify(struct runtime *runtime, enum parking_event event) {
+void parking_wake(struct runtime *runtime, enum parking_event event) {
     struct parking *parking = runtime->parking;
-    if (parking == NULL) return;
-    /* Dekker with park(): what was made runnable is published before this barrier, a sleeper
-     * announces itself before its heavy one and looks once more after it. One sees the other. */
-    barrier_light();
-    if (atomic_load_explicit(&parking->asleep, memory_order_relaxed) == 0) return;
-    _Atomic uint32_t *covered = event == PARKING_INJECTED ? &parking->looking : &parking->watching;
+    _Atomic uint32_t *covered =
+        event == PARKING_INJECTED ? &parking->counts.looking : &parking->counts.watching;
     if (event == PARKING_TIMER || atomic_load_explicit(covered, memory_order_relaxed) == 0)
         wake_one(parking);
 }
 
 static bool others_busy(const struct runtime *runtime) {
-    return atomic_load(&runtime->parking->asleep) <
+    return atomic_load(&runtime->parking->counts.asleep) <
            runtime->worker_count; /* the caller counts as asleep */
 }
 
@@ -88,31 +82,31 @@ static void park(struct worker *worker, uint64_t watch_ns) {
     struct parking *parking = worker->producer.runtime->parking;
     reclaim_offline(&worker->producer.reader);
     uint32_t ticket = atomic_load(&parking->ticket);
-    atomic_fetch_add(&parking->asleep, 1);
+    atomic_fetch_add(&parking->counts.asleep, 1);
     uint64_t limit = sleep_limit(worker, watch_ns);
     bool watch = limit <= WATCH_MAX_NS; /* who sleeps until a far timer covers nothing */
-    if (watch) atomic_fetch_add(&parking->watching, 1);
+    if (watch) atomic_fetch_add(&parking->counts.watching, 1);
     barrier_heavy(); /* see parking_notify */
-    if (atomic_load(&parking->asleep) == worker->producer.runtime->worker_count) {
+    if (atomic_load(&parking->counts.asleep) == worker->producer.runtime->worker_count) {
         pthread_mutex_lock(&parking->mutex);
         pthread_cond_broadcast(&parking->quiet);
         pthread_mutex_unlock(&parking->mutex);
     }
     if (limit > 0 && !worker_has_work(worker, false) && !atomic_load(&parking->stopping))
         futex_wait(&parking->ticket, ticket, limit);
-    if (watch) atomic_fetch_sub(&parking->watching, 1);
-    atomic_fetch_sub(&parking->asleep, 1);
+    if (watch) atomic_fetch_sub(&parking->counts.watching, 1);
+    atomic_fetch_sub(&parking->counts.asleep, 1);
     reclaim_online(&worker->producer.reader);
 }
 
 /* Parks, and as a watcher looks after those that are busy, until there is something to do. */
 static void idle(struct worker *worker) {
     struct parking *parking = worker->producer.runtime->parking;
-    atomic_fetch_add(&parking->looking, 1);
-    atomic_fetch_add(&parking->watching, 1);
+    atomic_fetch_add(&parking->counts.looking, 1);
+    atomic_fetch_add(&parking->counts.watching, 1);
     bool found = look_around(worker);
-    atomic_fetch_sub(&parking->watching, 1);
-    atomic_fetch_sub(&parking->looking, 1);
+    atomic_fetch_sub(&parking->counts.watching, 1);
+    atomic_fetch_sub(&parking->counts.looking, 1);
     for (uint64_t watch_ns = WATCH_NS;
          !found && !atomic_load_explicit(&parking->stopping, memory_order_acquire);
          watch_ns = watch_ns < WATCH_MAX_NS / 2 ? 2 * watch_ns : WATCH_MAX_NS) {
@@ -157,7 +151,7 @@ void parking_drain(struct runtime *runtime) {
     struct parking *parking = runtime->parking;
     struct timespec deadline = condition_deadline(DRAIN_MS);
     pthread_mutex_lock(&parking->mutex);
-    while ((atomic_load(&parking->asleep) < runtime->worker_count ||
+    while ((atomic_load(&parking->counts.asleep) < runtime->worker_count ||
             worker_has_work(runtime->workers[0], true)) &&
            condition_wait(&parking->quiet, &parking->mutex, &deadline)) {
     }

@@ -9,6 +9,7 @@
 #ifndef TROUPE_PARKING_H
 #define TROUPE_PARKING_H
 
+#include "node/base/barrier.h"
 #include "node/runtime.h"
 
 enum parking_event {
@@ -17,8 +18,27 @@ enum parking_event {
     PARKING_TIMER     /* an earlier deadline */
 };
 
-/* Something was made runnable: wakes a sleeper if nobody awake will see to it. Any thread. */
-void parking_notify(struct runtime *runtime, enum parking_event event);
+/* The part of the threads that others look at. */
+struct parking_counts {
+    _Atomic uint32_t asleep;   /* workers in futex wait */
+    _Atomic uint32_t watching; /* of those, the watchers; and workers that look around */
+    _Atomic uint32_t looking;  /* workers that look around */
+};
+
+/* Wakes a sleeper unless somebody awake will see to the event; the slow half of parking_notify. */
+void parking_wake(struct runtime *runtime, enum parking_event event);
+
+/* Something was made runnable. Any thread. */
+static inline void parking_notify(struct runtime *runtime, enum parking_event event) {
+    if (runtime->parking == NULL) return;
+    /* Dekker with park(): what was made runnable is published before this barrier, a sleeper
+     * announces itself before its heavy one and looks once more after it. One sees the other. */
+    barrier_light();
+    /* `asleep` is what struct parking begins with. */
+    const struct parking_counts *counts = (const struct parking_counts *)(void *)runtime->parking;
+    if (atomic_load_explicit(&counts->asleep, memory_order_relaxed) != 0)
+        parking_wake(runtime, event);
+}
 
 /* Starts and joins the threads. Errors: TR_EIO no thread can be had. */
 tr_status parking_start(struct runtime *runtime);

@@ -58,15 +58,27 @@ struct producer {
  * how many of them are left. */
 struct crowd {
     uint64_t since_ns;
-    uint32_t left;
-    bool told; /* that others may take */
+    uint32_t until_step; /* when those of the mark have been run */
+    bool told;           /* that others may take */
 };
 
 /* What a worker saw of another when it last looked. */
 struct sighting {
-    uint64_t ticks;
+    uint64_t handled;
     uint32_t tail; /* of its queue */
 };
+
+/* A record that handlers on this worker have used, by its address: types stay as long as the node.
+ */
+struct known_type {
+    const tr_record *record; /* NULL: none */
+    const record_type *type;
+};
+enum { KNOWN_TYPES = 32 };
+
+static inline unsigned known_type_place(const tr_record *record) {
+    return (unsigned)((uintptr_t)record / sizeof *record) % KNOWN_TYPES;
+}
 
 struct worker {
     struct producer producer; /* first */
@@ -74,15 +86,18 @@ struct worker {
     struct next_slot next; /* the actor woken last: runs first, cache-warm */
     uint32_t next_run;     /* times in a row that `next` went first */
     uint32_t steps;
-    uint32_t turn_sends;     /* of the turn that runs: messages sent and actors spawned */
+    struct known_type known_types[KNOWN_TYPES];
+    uint32_t turn_sends; /* of the turn that runs: messages sent and actors spawned */
+    tr_message *peeked;  /* the message being handled, if it stays in its place (mailbox.h) */
+    uint64_t peeked_word;
     const tr_actor *pressed; /* whom the running handler last sent to past the high mark */
     struct run_queue queue;
     struct crowd crowd;
     _Atomic bool crowded; /* others may take from the queue */
     struct timers timers;
-    _Atomic uint64_t ticks; /* messages handled: tells others whether this worker moves on */
-    uint64_t looked_ns;     /* coarse time when the last handler ended, or the step began */
-    uint64_t recent_ns, recent_ticks, recent_looked_ns; /* the precise clock as last read */
+    uint64_t looked_ns;    /* coarse time when the last handler ended, or the step began */
+    uint64_t chored_ns;    /* looked_ns at the last chores, */
+    uint64_t chored_at;    /* and how many messages had been handled */
     uint64_t rescued_ns;   /* when it last looked for workers that are stuck in a handler */
     struct sighting *seen; /* of the others, by index */
 };
@@ -202,6 +217,11 @@ struct slot_head *runtime_find(const struct runtime *runtime, tr_pid pid);
 
 /* Makes a scheduled actor run: on `worker`, the caller's own, if there is one, else on any. */
 void runtime_schedule(struct runtime *runtime, struct worker *worker, tr_actor *runnable);
+
+/* Messages the worker has handled: tells others whether it moves on. */
+static inline uint64_t worker_handled(const struct worker *worker) {
+    return atomic_load_explicit(&worker->producer.counters.handled, memory_order_relaxed);
+}
 
 static inline void counter_add(_Atomic uint64_t *counter) {
     /* One writer: no read-modify-write needed. */

@@ -3,14 +3,12 @@
 #include <string.h>
 
 #include "node/base/memory.h"
-#include "node/parking.h"
 #include "node/post.h"
 
 enum {
     NEXT_RUN_MAX = 64,   /* times that `next` may overtake the queue */
-    INJECTED_FAIR = 64,  /* steps between two looks at what others have woken, while busy */
-    FIRE_MAX = 64,       /* timers of one step */
-    CLOCK_MESSAGES = 16, /* handled between two readings of the precise clock */
+    FIRE_MAX = 64,       /* timers of one round */
+    CHORE_MESSAGES = 16, /* handled between two rounds of chores */
     CROWD_NS = 50000,    /* who has waited for so long in a queue may be taken by others */
     RESCUE_NS = 20000000 /* between two looks of a busy worker for others that are stuck */
 };
@@ -32,35 +30,21 @@ void worker_fini(struct worker *worker) {
 }
 
 void runtime_schedule(struct runtime *runtime, struct worker *worker, tr_actor *runnable) {
-    if (worker == NULL) {
-        run_list_push(&runtime->injected, runnable);
-        parking_notify(runtime, PARKING_INJECTED);
+    if (worker != NULL) {
+        worker_schedule(worker, runnable);
         return;
     }
-    tr_actor *displaced = next_slot_put(&worker->next, runnable);
-    if (displaced != NULL) run_queue_push(&worker->queue, displaced);
-    parking_notify(runtime, PARKING_QUEUED);
+    run_list_push(&runtime->injected, runnable);
+    parking_notify(runtime, PARKING_INJECTED);
 }
 
 /* ---- time ------------------------------------------------------------------------------------ */
-
-/* The time, at most CLOCK_MESSAGES messages or one tick of the coarse clock old. */
-static uint64_t recent_ns(struct worker *worker) {
-    uint64_t ticks = atomic_load_explicit(&worker->ticks, memory_order_relaxed);
-    if (ticks - worker->recent_ticks >= CLOCK_MESSAGES ||
-        worker->looked_ns != worker->recent_looked_ns) {
-        worker->recent_ns = runtime_now_ns(worker->producer.runtime);
-        worker->recent_ticks = ticks;
-        worker->recent_looked_ns = worker->looked_ns;
-    }
-    return worker->recent_ns;
-}
 
 /* Files the messages of due timers, this worker's first, then those of workers that may be busy. */
 static bool fire_timers(struct worker *worker) {
     struct runtime *runtime = worker->producer.runtime;
     uint64_t next = workers_next_ns(runtime);
-    if (next == UINT64_MAX || next > recent_ns(worker)) return false;
+    if (next == UINT64_MAX || next > runtime_now_ns(runtime)) return false;
     bool fired = false;
     for (unsigned i = 0; i < runtime->worker_count; i++) {
         struct worker *owner = runtime->workers[(worker->index + i) % runtime->worker_count];
@@ -100,16 +84,15 @@ static void watch_queue(struct worker *worker) {
     uint32_t waiting = run_queue_count(&worker->queue);
     bool told = atomic_load_explicit(&worker->crowded, memory_order_relaxed);
     bool taken = crowd->told && !told; /* somebody came */
-    if (waiting == 0 || taken || crowd->left == 0) {
+    if (waiting == 0 || taken || (int32_t)(worker->steps - crowd->until_step) >= 0) {
         if (told && waiting == 0)
             atomic_store_explicit(&worker->crowded, false, memory_order_relaxed);
         crowd->told = told && waiting > 0;
-        crowd->left = waiting;
-        if (waiting > 0) crowd->since_ns = recent_ns(worker);
+        crowd->until_step = worker->steps + waiting;
+        if (waiting > 0) crowd->since_ns = runtime_now_ns(worker->producer.runtime);
         return;
     }
-    crowd->left--;
-    if (told || recent_ns(worker) - crowd->since_ns < CROWD_NS) return;
+    if (told || runtime_now_ns(worker->producer.runtime) - crowd->since_ns < CROWD_NS) return;
     crowd->told = true;
     /* Relaxed: a hint; the queue itself hands over what is taken. */
     atomic_store_explicit(&worker->crowded, true, memory_order_relaxed);
@@ -143,12 +126,12 @@ bool worker_rescue(struct worker *worker) {
         struct worker *other = runtime->workers[(worker->index + i) % runtime->worker_count];
         struct sighting *seen = &worker->seen[other->index];
         /* Relaxed: hints; to take from a worker that does move on is harmless. */
-        uint64_t ticks = atomic_load_explicit(&other->ticks, memory_order_relaxed);
+        uint64_t handled = worker_handled(other);
         uint32_t head = atomic_load_explicit(&other->queue.head, memory_order_relaxed);
         uint32_t tail = atomic_load_explicit(&other->queue.tail, memory_order_relaxed);
-        bool stuck = ticks == seen->ticks;
+        bool stuck = handled == seen->handled;
         bool waits = (int32_t)(seen->tail - head) > 0; /* some that were there are there still */
-        *seen = (struct sighting){ticks, tail};
+        *seen = (struct sighting){handled, tail};
         tr_actor *taken[] = {
             stuck ? next_slot_steal(&other->next) : NULL,
             stuck || waits ? run_queue_steal(&other->queue, &worker->queue) : NULL};
@@ -167,11 +150,23 @@ static tr_actor *take_injected(struct worker *worker) {
     return run_queue_take_from(&worker->queue, &worker->producer.runtime->injected);
 }
 
-static tr_actor *pick_own(struct worker *worker) {
-    if (++worker->steps % INJECTED_FAIR == 0) {
-        tr_actor *injected = take_injected(worker);
-        if (injected != NULL) return injected;
+/* What need not be looked at for every message: timers, what others have woken, whether the queues
+ * move on. True when a timer fired. */
+static bool do_chores(struct worker *worker) {
+    worker->chored_ns = worker->looked_ns;
+    worker->chored_at = worker_handled(worker);
+    reclaim_quiesce(&worker->producer.reader);
+    if (worker->looked_ns - worker->rescued_ns >= RESCUE_NS) {
+        worker->rescued_ns = worker->looked_ns;
+        worker_rescue(worker);
     }
+    watch_queue(worker);
+    tr_actor *injected = take_injected(worker);
+    if (injected != NULL) run_queue_push(&worker->queue, injected);
+    return fire_timers(worker);
+}
+
+static tr_actor *pick_own(struct worker *worker) {
     if (worker->next_run < NEXT_RUN_MAX) {
         tr_actor *next = next_slot_take(&worker->next);
         if (next != NULL) {
@@ -181,12 +176,12 @@ static tr_actor *pick_own(struct worker *worker) {
     }
     worker->next_run = 0;
     tr_actor *queued = run_queue_pop(&worker->queue);
-    if (queued == NULL) queued = next_slot_take(&worker->next);
-    return queued != NULL ? queued : take_injected(worker);
+    return queued != NULL ? queued : next_slot_take(&worker->next);
 }
 
 void worker_look(struct worker *worker) {
     worker->looked_ns = environment_coarse_ns(worker->producer.runtime->environment);
+    worker->chored_ns = 0; /* chores come first */
 }
 
 bool worker_step(struct worker *worker, bool greedy) {
@@ -195,16 +190,17 @@ bool worker_step(struct worker *worker, bool greedy) {
 }
 
 bool worker_go_on(struct worker *worker, bool greedy) {
-    reclaim_quiesce(&worker->producer.reader);
-    if (worker->looked_ns - worker->rescued_ns >= RESCUE_NS) {
-        worker->rescued_ns = worker->looked_ns;
-        worker_rescue(worker);
-    }
-    bool fired = fire_timers(worker);
+    bool chores = worker_handled(worker) - worker->chored_at >= CHORE_MESSAGES ||
+                  worker->looked_ns != worker->chored_ns;
+    bool fired = chores && do_chores(worker);
     tr_actor *runnable = pick_own(worker);
+    if (runnable == NULL) {
+        fired = (!chores && do_chores(worker)) || fired;
+        runnable = pick_own(worker);
+    }
     if (runnable == NULL) runnable = steal(worker, greedy);
     if (runnable == NULL) return fired;
-    watch_queue(worker);
+    worker->steps++;
     actor_run(worker, runnable);
     return true;
 }

@@ -11,10 +11,18 @@
 
 #include <stdbool.h>
 
+#include "node/parking.h"
 #include "node/runtime.h"
 
 void worker_init(struct worker *worker, struct runtime *runtime, unsigned index);
 void worker_fini(struct worker *worker);
+
+/* Makes a scheduled actor run on this worker, the caller's own: next. */
+static inline void worker_schedule(struct worker *worker, tr_actor *runnable) {
+    tr_actor *displaced = next_slot_put(&worker->next, runnable);
+    if (displaced != NULL) run_queue_push(&worker->queue, displaced);
+    parking_notify(worker->producer.runtime, PARKING_QUEUED);
+}
 
 /* Runs one actor, if any is runnable; false when there is nothing to do here. `greedy`: also takes
  * what other workers would soon have run themselves. Online in the reclaim domain. */

@@ -119,9 +119,9 @@ Test(worker, what_waits_for_a_stuck_worker_is_taken_over) {
 Test(worker, what_waits_for_a_worker_that_moves_on_is_left_to_it) {
     open_world();
     worker_rescue(two);
-    atomic_fetch_add(&one->ticks, 1);
+    counter_add(&one->producer.counters.handled);
     wake_on(one, spawn());
-    atomic_fetch_add(&one->ticks, 1);
+    counter_add(&one->producer.counters.handled);
     cr_assert_not(worker_rescue(two));
     cr_assert(next_slot_is_full(&one->next));
     cr_assert(fixture_settle(&world, 100));
