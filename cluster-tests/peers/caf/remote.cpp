@@ -110,28 +110,20 @@ actor reach(actor_system &system, uint16_t port) {
 
 // ---- rcounting ---------------------------------------------------------------------------------
 
-class remote_counter : public event_based_actor {
-   public:
-    explicit remote_counter(actor_config &config) : event_based_actor(config) {
-    }
+behavior counting(event_based_actor *self, uint64_t left, actor sender) {
+    return {[=](uint64_t, const std::string &) mutable {
+        if (--left == 0) self->send(sender, ok_atom_v);
+    }};
+}
 
-    behavior make_behavior() override {
-        return {
-            [this](put_atom, uint64_t awaited) {
-                left_ = awaited;
-                sender_ = actor_cast<actor>(current_sender());
-                send(sender_, ok_atom_v);
-            },
-            [this](uint64_t, const std::string &) {
-                if (--left_ == 0) send(sender_, ok_atom_v);
-            },
-        };
-    }
-
-   private:
-    uint64_t left_ = 0;
-    actor sender_;
-};
+// What changes with each message is in the behavior, as in local.cpp.
+behavior remote_counter(event_based_actor *self) {
+    return {[=](put_atom, uint64_t awaited) {
+        actor sender = actor_cast<actor>(self->current_sender());
+        self->become(counting(self, awaited, sender));
+        self->send(sender, ok_atom_v);
+    }};
+}
 
 // Sends everything when the counter is ready; the counter says when the last is there.
 class flooder : public event_based_actor {
@@ -283,7 +275,7 @@ bool serve_remote(const std::string &name) {
     if (name == "rpingpong")
         serve_actor([](actor_system &system) { return system.spawn(remote_mirror); });
     if (name == "rcounting_64" || name == "rcounting_1k")
-        serve_actor([](actor_system &system) { return actor{system.spawn<remote_counter>()}; });
+        serve_actor([](actor_system &system) { return system.spawn(remote_counter); });
     return false;
 }
 
