@@ -51,7 +51,8 @@ BENCH_SOURCES = $(call sources,$(ALL_DIRS),*_bench.c)
 FUZZ_SOURCES = $(call sources,$(ALL_DIRS),*_fuzz.c)
 STRESS_SOURCES = $(call sources,$(ALL_DIRS),*_stress.c)
 EXAMPLE_SOURCES = $(call sources,node/examples,*.c)
-FORMATTED = $(call sources,$(ALL_DIRS) node/examples node/include,*.[ch])
+FORMATTED = $(call sources,$(ALL_DIRS) node/examples node/include,*.[ch]) \
+	$(call sources,cluster-tests/peers/caf,*.[ch]pp)
 
 # ---- what is built ---------------------------------------------------------------------------
 
@@ -219,6 +220,24 @@ warnings: ## build everything with gcc and with clang, warnings being errors
 CHECKS = format-check layers warnings test asan tsan sim mutants cluster
 check: ## all of the above that CI runs
 	+@for check in $(CHECKS); do echo "== $$check"; $(MAKE) $$check || exit 1; done
+
+# ---- peers -----------------------------------------------------------------------------------
+
+# The workloads for other actor systems, which scripts/bench-peers runs beside ours. They need what
+# `scripts/setup --peers` installs, so nothing else hangs on them.
+PEERS = $(addprefix $(BUILD)/peers/,workloads.beam caf)
+CXX_WARNINGS = -Wall -Wextra -Wpedantic -Werror
+.PHONY: peers
+peers: $(PEERS) ## build the programs that scripts/bench-peers compares with
+
+$(BUILD)/peers/workloads.beam: cluster-tests/peers/workloads.erl
+	@mkdir -p $(@D)
+	erlc -Wall -Werror -o $(@D) $<
+
+CAF_SOURCES = $(wildcard cluster-tests/peers/caf/*.cpp)
+$(BUILD)/peers/caf: $(CAF_SOURCES) cluster-tests/peers/caf/workload.hpp Makefile
+	@mkdir -p $(@D)
+	$(CXX) -std=c++17 -O2 -DNDEBUG $(CXX_WARNINGS) $(CAF_SOURCES) -o $@ -lcaf_io -lcaf_core -pthread
 
 # ---- installing ------------------------------------------------------------------------------
 
