@@ -14,8 +14,8 @@
 #include "node/recording.h"
 #include "node/runtime.h"
 
-/* A turn ends after so many messages, sends and spawns, or so long a time, so that one busy actor
- * starves nobody, and what it sends is handled while it is still in the cache. */
+/* A turn ends after so many messages, or sends and spawns, or so long a time, so that one busy
+ * actor starves nobody, and what it sends is handled while it is still in the cache. */
 enum { BATCH = 100, TURN_SENDS = 512, TURN_NS = 10000000 };
 
 tr_pid actor_pid(const tr_actor *actor) {
@@ -408,7 +408,7 @@ static bool actor_receive(struct worker *worker, tr_actor *actor, tr_message *it
     worker->pressed = NULL;
     bool stop = item->kind == MESSAGE_STOP && !actor->behavior->system;
     tr_status status = dispatch_message(worker, actor, item);
-    if (atomic_load_explicit(&actor->overloaded, memory_order_relaxed))
+    if (atomic_load_explicit(&actor->overloaded, memory_order_relaxed) && pressure_is_low(actor))
         pressure_drained(worker, actor);
     if (status == TR_OK && !stop && !actor->exiting) return false;
     actor_end(worker, actor, status == TR_OK ? TR_OK : TR_EFAILED);

@@ -39,7 +39,7 @@ void actor_report_failure(tr_actor *actor, const tr_message *item, tr_status sta
 }
 
 /* The message is done with: the handler's colour at its completion counts it (I8). */
-static void complete(struct worker *worker, tr_actor *actor, tr_message *item) {
+static inline void complete(struct worker *worker, tr_actor *actor, tr_message *item) {
     struct producer *producer = &worker->producer;
     if (item->origin != 0)
         tally_count(&producer->tally, TALLY_RECEIVED, item->origin, item->origin_session,

@@ -175,11 +175,6 @@ static void open_gate(struct worker *worker, tr_actor *target, struct pressure *
     free_waiters(target->runtime, worker, &freed, actor_pid(target));
 }
 
-bool pressure_is_low(const tr_actor *target) {
-    uint32_t count = mailbox_count(&target->box);
-    return count == 0 || count < target->limits->low;
-}
-
 void pressure_drained(struct worker *worker, tr_actor *target) {
     if (!pressure_is_low(target)) return;
     struct pressure *pressure = pressure_of(target);

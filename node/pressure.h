@@ -41,7 +41,10 @@ bool pressure_admits_port(tr_actor *target, tr_pid port, bool refused);
  * owner, and whoever finds that the owner has gone idle; `worker` is the caller's, or NULL. */
 void pressure_drained(struct worker *worker, tr_actor *target);
 /* Fewer wait than its low mark; none is few, whatever the mark. */
-bool pressure_is_low(const tr_actor *target);
+static inline bool pressure_is_low(const tr_actor *target) {
+    uint32_t count = mailbox_count(&target->box);
+    return count == 0 || count < target->limits->low;
+}
 /* Owner: the actor begins to hold for a reply; it goes on. */
 void pressure_hold(tr_actor *target);
 void pressure_unhold(tr_actor *target);

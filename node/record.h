@@ -126,19 +126,27 @@ static inline tr_status record_measure(const record_type *type, const void *body
     return TR_OK;
 }
 
-/* memcpy for what is mostly a few bytes: two overlapping moves instead of a call. */
+/* Copies a first and a last part of `part` bytes, which may overlap. */
+static inline void record_copy_ends(void *to, const void *from, size_t bytes, size_t part) {
+    uint64_t first, last;
+    memcpy(&first, from, part);
+    memcpy(&last, (const char *)from + bytes - part, part);
+    memcpy(to, &first, part);
+    memcpy((char *)to + bytes - part, &last, part);
+}
+
+/* memcpy for what is mostly a few bytes: two moves instead of a call. */
 static inline void record_copy_bytes(void *to, const void *from, size_t bytes) {
-    if (bytes > 16) {
+    if (bytes > 16)
         memcpy(to, from, bytes);
-    } else if (bytes >= 8) {
-        uint64_t first, last;
-        memcpy(&first, from, 8);
-        memcpy(&last, (const char *)from + bytes - 8, 8);
-        memcpy(to, &first, 8);
-        memcpy((char *)to + bytes - 8, &last, 8);
-    } else {
-        for (size_t i = 0; i < bytes; i++) ((char *)to)[i] = ((const char *)from)[i];
-    }
+    else if (bytes >= 8)
+        record_copy_ends(to, from, bytes, 8);
+    else if (bytes >= 4)
+        record_copy_ends(to, from, bytes, 4);
+    else if (bytes >= 2)
+        record_copy_ends(to, from, bytes, 2);
+    else if (bytes == 1)
+        *(char *)to = *(const char *)from;
 }
 
 /* Copies a body into a block of record_size.block_bytes bytes, aligned to RECORD_ALIGNMENT_MAX;

@@ -77,7 +77,7 @@ struct known_type {
 enum { KNOWN_TYPES = 32 };
 
 static inline unsigned known_type_place(const tr_record *record) {
-    return (unsigned)((uintptr_t)record / sizeof *record) % KNOWN_TYPES;
+    return (unsigned)((uintptr_t)record >> 5) % KNOWN_TYPES;
 }
 
 struct worker {

@@ -19,15 +19,23 @@ static inline tr_actor *ordinary_target(const tr_actor *self, tr_pid to, const r
     return head == NULL || head->kind != SLOT_ACTOR ? NULL : (tr_actor *)(void *)head;
 }
 
+/* As message_new and a stamp, but each field is written once. */
 static inline tr_message *make(const tr_actor *self, tr_pid to, const record_type *type,
                                const void *body) {
-    tr_message *item = message_new(type->bytes);
+    tr_message *item = block_alloc(sizeof(tr_message) + type->bytes);
+    item->next = NULL;
     item->type = type;
     item->from = (tr_pid){to.space, self->head.slot, self->head.generation};
     item->to = to;
     item->serial = self->serial + 1;
+    item->reference = 0;
     item->colour = actor_colour(self);
     item->trace = self->current->trace;
+    item->body_bytes = type->bytes;
+    item->origin_session = 0;
+    item->origin = 0;
+    item->kind = MESSAGE_USER;
+    item->flags = 0;
     record_copy_bytes(item->body, body, type->bytes);
     return item;
 }

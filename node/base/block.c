@@ -8,7 +8,7 @@
 enum {
     CLASS_BYTES = 32, /* sizes are multiples of it */
     CLASSES = BLOCK_BYTES_MAX / CLASS_BYTES,
-    CHAIN_BLOCKS = 64,         /* what travels at once; a cache holds at most two chains */
+    CHAIN_BLOCKS = 128,        /* what travels at once; a cache holds at most two chains */
     DEPOT_BYTES_MAX = 16 << 20 /* of one class */
 };
 
@@ -18,10 +18,18 @@ struct block {
     struct block *chain; /* the first of a chain in the depot: the next chain */
 };
 
+/* Up to CHAIN_BLOCKS free blocks. */
+struct magazine {
+    struct block *first;
+    unsigned count;
+};
+
+/* Two magazines a size, so that a thread which makes and frees in turn at a chain's end does not go
+ * to the depot each time. */
 struct cache {
-    struct block *first[CLASSES];
-    unsigned count[CLASSES];
-    bool is_known; /* to pthreads: it is emptied when the thread ends */
+    struct magazine loaded[CLASSES];
+    struct magazine other[CLASSES]; /* empty or full */
+    bool is_known;                  /* to pthreads: it is emptied when the thread ends */
 };
 
 /* Initial-exec: one instruction to find it. libtroupe is loaded with its program, or takes these
@@ -76,23 +84,12 @@ static struct block *depot_take(unsigned class) {
     return chain;
 }
 
-/* Cuts CHAIN_BLOCKS off the cache. */
-static struct block *cut(unsigned class) {
-    struct block *chain = cache.first[class], *last = chain;
-    for (unsigned i = 1; i < CHAIN_BLOCKS; i++) last = last->next;
-    cache.first[class] = last->next;
-    cache.count[class] -= CHAIN_BLOCKS;
-    last->next = NULL;
-    return chain;
-}
-
 static void on_thread_end(void *unused) {
     (void)unused;
     for (unsigned class = 0; class < CLASSES; class ++) {
-        while (cache.count[class] >= CHAIN_BLOCKS) depot_put(class, cut(class));
-        give_back(cache.first[class]);
-        cache.first[class] = NULL;
-        cache.count[class] = 0;
+        if (cache.other[class].count > 0) depot_put(class, cache.other[class].first);
+        give_back(cache.loaded[class].first);
+        cache.loaded[class] = cache.other[class] = (struct magazine){NULL, 0};
     }
     cache.is_known = false;
 }
@@ -109,27 +106,39 @@ __attribute__((noinline)) static void know_thread(void) {
     cache.is_known = true;
 }
 
+/* The loaded magazine is empty: loads the other, or one of the depot. */
 __attribute__((noinline)) static void *refill(unsigned class) {
     if (!cache.is_known) know_thread();
-    struct block *chain = depot_take(class);
-    if (chain == NULL) return mem_alloc((size_t)(class + 1) * CLASS_BYTES);
-    cache.first[class] = chain->next;
-    cache.count[class] = CHAIN_BLOCKS - 1;
-    return chain;
+    struct magazine *loaded = &cache.loaded[class];
+    *loaded = cache.other[class];
+    cache.other[class] = (struct magazine){NULL, 0};
+    if (loaded->first == NULL) *loaded = (struct magazine){depot_take(class), CHAIN_BLOCKS};
+    struct block *block = loaded->first;
+    if (block == NULL) {
+        loaded->count = 0;
+        return mem_alloc((size_t)(class + 1) * CLASS_BYTES);
+    }
+    loaded->first = block->next;
+    loaded->count--;
+    return block;
 }
 
+/* The loaded magazine is full: it becomes the other, and what that held goes to the depot. */
 __attribute__((noinline)) static void spill(unsigned class) {
     if (!cache.is_known) know_thread();
-    depot_put(class, cut(class));
+    if (cache.other[class].count > 0) depot_put(class, cache.other[class].first);
+    cache.other[class] = cache.loaded[class];
+    cache.loaded[class] = (struct magazine){NULL, 0};
 }
 
 void *block_alloc(size_t bytes) {
     if (bytes > BLOCK_BYTES_MAX) return mem_alloc(bytes);
     unsigned class = class_of(bytes);
-    struct block *block = cache.first[class];
+    struct magazine *loaded = &cache.loaded[class];
+    struct block *block = loaded->first;
     if (block == NULL) return refill(class);
-    cache.first[class] = block->next;
-    cache.count[class]--;
+    loaded->first = block->next;
+    loaded->count--;
     return block;
 }
 
@@ -140,8 +149,10 @@ void block_free(void *freed, size_t bytes) {
         return;
     }
     unsigned class = class_of(bytes);
+    struct magazine *loaded = &cache.loaded[class];
+    if (loaded->count == CHAIN_BLOCKS) spill(class);
     struct block *block = freed;
-    block->next = cache.first[class];
-    cache.first[class] = block;
-    if (++cache.count[class] > 2 * CHAIN_BLOCKS) spill(class);
+    block->next = loaded->first;
+    loaded->first = block;
+    loaded->count++;
 }
