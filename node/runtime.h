@@ -58,8 +58,8 @@ struct producer {
  * how many of them are left. */
 struct crowd {
     uint64_t since_ns;
-    uint32_t until_step; /* when those of the mark have been run */
-    bool told;           /* that others may take */
+    uint32_t until_pop; /* of the queue: then those of the mark have been run */
+    bool told;          /* that others may take */
 };
 
 /* What a worker saw of another when it last looked. */
@@ -85,7 +85,6 @@ struct worker {
     unsigned index;
     struct next_slot next; /* the actor woken last: runs first, cache-warm */
     uint32_t next_run;     /* times in a row that `next` went first */
-    uint32_t steps;
     struct known_type known_types[KNOWN_TYPES];
     uint32_t turn_sends; /* of the turn that runs: messages sent and actors spawned */
     tr_message *peeked;  /* the message being handled, if it stays in its place (mailbox.h) */

@@ -84,11 +84,11 @@ static void watch_queue(struct worker *worker) {
     uint32_t waiting = run_queue_count(&worker->queue);
     bool told = atomic_load_explicit(&worker->crowded, memory_order_relaxed);
     bool taken = crowd->told && !told; /* somebody came */
-    if (waiting == 0 || taken || (int32_t)(worker->steps - crowd->until_step) >= 0) {
+    if (waiting == 0 || taken || (int32_t)(worker->queue.pops - crowd->until_pop) >= 0) {
         if (told && waiting == 0)
             atomic_store_explicit(&worker->crowded, false, memory_order_relaxed);
         crowd->told = told && waiting > 0;
-        crowd->until_step = worker->steps + waiting;
+        crowd->until_pop = worker->queue.pops + waiting;
         if (waiting > 0) crowd->since_ns = runtime_now_ns(worker->producer.runtime);
         return;
     }
@@ -200,7 +200,6 @@ bool worker_go_on(struct worker *worker, bool greedy) {
     }
     if (runnable == NULL) runnable = steal(worker, greedy);
     if (runnable == NULL) return fired;
-    worker->steps++;
     actor_run(worker, runnable);
     return true;
 }

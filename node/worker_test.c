@@ -14,11 +14,16 @@ struct poke {
 struct wait {
     uint64_t ms;
 };
+struct flood {
+    tr_pid to;
+    int32_t count;
+};
 struct count {
     int64_t pokes;
 };
 TR_RECORD(poke, TR_FIELD(poke, to));
 TR_RECORD(wait, TR_FIELD(wait, ms));
+TR_RECORD(flood, TR_FIELD(flood, to), TR_FIELD(flood, count));
 TR_RECORD(count, TR_FIELD(count, pokes));
 
 static tr_status on_poke(tr_actor *self, void *argument, const tr_message *message) {
@@ -32,11 +37,21 @@ static tr_status on_wait(tr_actor *self, void *state, const tr_message *message)
     return tr_send_after(self, ((const struct wait *)tr_body(message))->ms, poke);
 }
 
+static tr_status on_flood(tr_actor *self, void *argument, const tr_message *message) {
+    const struct flood *body = tr_body(message);
+    ((struct count *)argument)->pokes++;
+    tr_status status = TR_OK;
+    for (int32_t i = 0; status == TR_OK && i < body->count; i++)
+        status = tr_send(self, body->to, poke);
+    return status;
+}
+
 static const tr_behavior counter = {
     .name = "counter",
     .version = 1,
     .state = &count_record,
-    .handlers = TR_HANDLERS({&poke_record, on_poke}, {&wait_record, on_wait})};
+    .handlers =
+        TR_HANDLERS({&poke_record, on_poke}, {&wait_record, on_wait}, {&flood_record, on_flood})};
 static const tr_behavior *const offered[] = {&counter, NULL};
 
 static struct fixture world;
@@ -100,6 +115,54 @@ Test(worker, a_thief_leaves_what_another_is_about_to_run_unless_greedy) {
     cr_assert(worker_has_work(two, true));
     cr_assert(worker_step(two, true));
     cr_assert_not(next_slot_is_full(&one->next));
+    fixture_close(&world);
+}
+
+/* What is queued at a worker that moves on stays with it, in its cache; what has waited too long is
+ * anybody's. */
+Test(worker, a_queue_is_shared_once_it_has_waited_too_long) {
+    open_world();
+    tr_pid ping = spawn(), pong = spawn(), queued = spawn();
+    wake_on(one, queued);
+    wake_on(one, ping);
+    FIXTURE_SEND(&world, ping, poke, .to = pong); /* keeps worker one busy for 64 turns */
+    cr_assert_eq(run_queue_count(&one->queue), 1);
+    worker_step(one, false); /* notes who waits, and since when */
+    cr_assert_not(worker_has_work(two, false));
+    cr_assert_not(worker_step(two, false), "it is worker one's to run");
+    world.now_ns += 60000;
+    worker_step(one, false);
+    cr_assert(worker_has_work(two, false));
+    cr_assert(worker_step(two, false));
+    cr_assert_eq(run_queue_count(&one->queue), 0);
+    cr_assert_not(worker_has_work(two, false), "there is no more to take");
+    cr_assert(fixture_settle(&world, 1000) || pokes_of(ping) > 0);
+    fixture_close(&world);
+}
+
+Test(worker, what_still_waits_at_the_second_look_is_taken_over_from_one_that_moves_slowly) {
+    open_world();
+    tr_pid queued = spawn();
+    wake_on(one, spawn());
+    wake_on(one, queued);                         /* displaces the other into the queue */
+    counter_add(&one->producer.counters.handled); /* it does move on */
+    cr_assert_not(worker_rescue(two), "seen for the first time");
+    counter_add(&one->producer.counters.handled);
+    cr_assert(worker_rescue(two));
+    cr_assert_eq(run_queue_count(&one->queue), 0);
+    cr_assert(next_slot_is_full(&one->next), "the one it will run next is left to it");
+    cr_assert(fixture_settle(&world, 100));
+    fixture_close(&world);
+}
+
+Test(worker, one_that_sends_much_makes_way_for_those_it_sends_to) {
+    open_world();
+    tr_pid flooder = spawn(), flooded = spawn();
+    for (int i = 0; i < 90; i++) FIXTURE_SEND(&world, flooder, flood, .to = flooded, .count = 10);
+    cr_assert(fixture_run(&world, flooder));
+    int64_t handled = pokes_of(flooder);
+    cr_assert_geq(10 * handled, 50);
+    cr_assert_lt(handled, 90, "its turn ended before its mail did");
     fixture_close(&world);
 }
 
