@@ -82,7 +82,6 @@ struct tr_actor {
     _Atomic bool overloaded;
     _Atomic bool holding;
     struct message_list local;
-    tr_actor *run_next;
     const struct mailbox_limits *limits;
     struct runtime *runtime;
     const struct behavior *behavior;
@@ -97,7 +96,10 @@ struct tr_actor {
     _Atomic(const char *) name; /* its first one; NULL: none */
     struct actor_extra *extra;
     char *failure; /* tr_fail's words; owned */
-    struct reclaim_item reclaim;
+    union {
+        tr_actor *run_next;          /* while it waits in a run list */
+        struct reclaim_item reclaim; /* once it has ended */
+    };
     _Alignas(16) unsigned char inline_state[];
 };
 

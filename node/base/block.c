@@ -6,8 +6,9 @@
 #include "node/base/memory.h"
 
 enum {
-    CLASS_BYTES = 32, /* sizes are multiples of it */
-    CLASSES = BLOCK_BYTES_MAX / CLASS_BYTES,
+    CLASS_BYTES = 32, /* sizes are multiples of it, less what malloc adds to each */
+    MALLOC_BYTES = 8,
+    CLASSES = (BLOCK_BYTES_MAX + MALLOC_BYTES + CLASS_BYTES - 1) / CLASS_BYTES,
     CHAIN_BLOCKS = 128,        /* what travels at once; a cache holds at most two chains */
     DEPOT_BYTES_MAX = 16 << 20 /* of one class */
 };
@@ -46,7 +47,11 @@ static pthread_key_t thread_end;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static unsigned class_of(size_t bytes) {
-    return bytes == 0 ? 0 : (unsigned)((bytes - 1) / CLASS_BYTES);
+    return (unsigned)((bytes + MALLOC_BYTES - (bytes > 0)) / CLASS_BYTES);
+}
+
+static size_t class_bytes(unsigned class) {
+    return (size_t)(class + 1) * CLASS_BYTES - MALLOC_BYTES;
 }
 
 static void give_back(struct block *chain) {
@@ -60,7 +65,7 @@ static void give_back(struct block *chain) {
 /* Puts a chain of CHAIN_BLOCKS into the depot, or gives it back when that is full. */
 static void depot_put(unsigned class, struct block *chain) {
     struct depot *depot = &depots[class];
-    size_t bytes = (size_t)CHAIN_BLOCKS * (class + 1) * CLASS_BYTES;
+    size_t bytes = CHAIN_BLOCKS * class_bytes(class);
     pthread_mutex_lock(&depot->mutex);
     bool room = depot->bytes + bytes <= DEPOT_BYTES_MAX;
     if (room) {
@@ -78,7 +83,7 @@ static struct block *depot_take(unsigned class) {
     struct block *chain = depot->chains;
     if (chain != NULL) {
         depot->chains = chain->chain;
-        depot->bytes -= (size_t)CHAIN_BLOCKS * (class + 1) * CLASS_BYTES;
+        depot->bytes -= CHAIN_BLOCKS * class_bytes(class);
     }
     pthread_mutex_unlock(&depot->mutex);
     return chain;
@@ -116,7 +121,7 @@ __attribute__((noinline)) static void *refill(unsigned class) {
     struct block *block = loaded->first;
     if (block == NULL) {
         loaded->count = 0;
-        return mem_alloc((size_t)(class + 1) * CLASS_BYTES);
+        return mem_alloc(class_bytes(class));
     }
     loaded->first = block->next;
     loaded->count--;
