@@ -6,6 +6,7 @@ enum {
     FLOOD = 20, /* messages of one burst of a flooder */
     CAST = 120, /* messages of one long handler */
     CHILDREN_MAX = 12,
+    SOW = 400, /* spawns of one burst of a planter: more than it has slots for at first */
     NAME_ROOM = 48
 };
 
@@ -254,10 +255,8 @@ static tr_status on_breeder_tick(tr_actor *self, void *state, const tr_message *
         const char *node = tr_member_name(self, draw(self, (uint32_t)tr_member_count(self)));
         if (node != NULL &&
             tr_spawn(self, &load_child, TR_SPAWN(.state = &child, .node = node), &pid) == TR_OK) {
-            if (!tr_pid_is_none(pid))
-                employ(self, pid);
-            else
-                busy->acts++;
+            if (!tr_pid_is_none(pid)) employ(self, pid);
+            busy->acts++;
         }
     }
     return next_tick(self, busy);
@@ -278,6 +277,121 @@ static const tr_behavior load_breeder = {
     .handlers = TR_HANDLERS({&tick_record, on_breeder_tick}, {&tr_spawned_record, on_child_born},
                             {&tr_ask_failed_record, on_outcome}, {&done_record, on_poke}),
     .init = on_init,
+};
+
+/* ---- sprouts, planters, couriers -------------------------------------------------------------- */
+
+/* A pid for somebody else to send to. */
+struct pointer {
+    tr_pid to;
+};
+TR_RECORD(pointer, TR_FIELD(pointer, to));
+
+/* Born without a callback of its own. */
+static const tr_behavior load_sprout = {
+    .name = "sprout",
+    .version = 1,
+    .state = &child_record,
+    .handlers = TR_HANDLERS({&work_record, on_work}, {&poke_record, on_poke}),
+};
+
+static tr_status on_seedling_init(tr_actor *self, void *state) {
+    struct child *child = state;
+    if (draw(self, 8) == 0) return tr_fail(self, "bad soil");
+    if (draw(self, 8) == 0) tr_exit(self);
+    child->left += draw(self, 2);
+    return TR_OK;
+}
+
+static const tr_behavior load_seedling = {
+    .name = "seedling",
+    .version = 1,
+    .state = &child_record,
+    .handlers = TR_HANDLERS({&work_record, on_work}),
+    .init = on_seedling_init,
+};
+
+/* Spawns one anywhere else, perhaps where nobody offers it; nobody is told of the outcome. */
+static bool plant(tr_actor *self, tr_pid *pid_out) {
+    const char *node = tr_member_name(self, draw(self, (uint32_t)tr_member_count(self)));
+    struct child child = {.left = draw(self, 5)};
+    if (node == NULL) return false;
+    if (draw(self, 16) == 0)
+        return tr_spawn_by_name(self, "weed", &child_record,
+                                TR_SPAWN(.state = &child, .node = node), pid_out) == TR_OK;
+    const tr_behavior *behavior = draw(self, 2) == 0 ? &load_sprout : &load_seedling;
+    if (draw(self, 3) == 0)
+        return tr_spawn(self, behavior, TR_SPAWN(.node = node, .mailbox = {.high = 50}), pid_out) ==
+               TR_OK;
+    return tr_spawn(self, behavior, TR_SPAWN(.state = &child, .node = node), pid_out) == TR_OK;
+}
+
+/* Tells couriers anywhere of the new pid, so that what they send may overtake the spawn. */
+static void hand_out(tr_actor *self, const struct busy *busy, tr_pid pid) {
+    uint32_t copies = draw(self, 3);
+    for (uint32_t i = 0; i < copies; i++) {
+        tr_pid courier;
+        if (find(self, "courier", draw(self, busy->nodes), 0, &courier))
+            tr_send(self, courier, pointer, .to = pid);
+    }
+}
+
+/* As many as there are slots for; they end at once. */
+static void sow(tr_actor *self, struct busy *busy) {
+    const char *node = tr_member_name(self, draw(self, (uint32_t)tr_member_count(self)));
+    for (uint32_t i = 0; node != NULL && i < SOW; i++) {
+        tr_pid pid;
+        if (tr_spawn(self, &load_sprout, TR_SPAWN(.node = node), &pid) != TR_OK) return;
+        tr_stop(self, pid);
+        busy->acts++;
+    }
+}
+
+static tr_status on_planter_tick(tr_actor *self, void *state, const tr_message *message) {
+    (void)message;
+    struct busy *busy = state;
+    uint32_t burst = 1 + draw(self, 3);
+    for (uint32_t i = 0; i < burst; i++) {
+        tr_pid pid;
+        if (!plant(self, &pid)) continue;
+        busy->acts++;
+        if (draw(self, 2) == 0) hand_out(self, busy, pid);
+        employ(self, pid);
+        if (draw(self, 2) == 0) hand_out(self, busy, pid);
+        if (draw(self, 2) == 0) tr_stop(self, pid);
+    }
+    if (draw(self, 100) == 0) sow(self, busy);
+    return next_tick(self, busy);
+}
+
+static const tr_behavior load_planter = {
+    .name = "planter",
+    .version = 1,
+    .state = &busy_record,
+    .handlers = TR_HANDLERS({&tick_record, on_planter_tick}, {&done_record, on_poke}),
+    .init = on_init,
+};
+
+/* Sends to whom it is told of, and sometimes to the pid after that, which is nobody's or not yet
+ * anybody's. */
+static tr_status on_pointer(tr_actor *self, void *state, const tr_message *message) {
+    struct busy *busy = state;
+    tr_pid to = ((const struct pointer *)tr_body(message))->to;
+    uint32_t works = 1 + draw(self, 3);
+    for (uint32_t i = 0; i < works; i++)
+        if (tr_send(self, to, work, .left = i) == TR_OK) busy->acts++;
+    if (draw(self, 8) == 0) {
+        to.slot++;
+        for (uint32_t i = 0; i < works; i++) tr_send(self, to, poke, .number = i);
+    }
+    return TR_OK;
+}
+
+static const tr_behavior load_courier = {
+    .name = "courier",
+    .version = 1,
+    .state = &busy_record,
+    .handlers = TR_HANDLERS({&pointer_record, on_pointer}, {&done_record, on_poke}),
 };
 
 /* ---- sinks, flooders, casters ---------------------------------------------------------------- */
@@ -353,7 +467,8 @@ static const struct {
     {&load_account, "account", {0, 0, 0, 0}}, {&load_teller, "teller", {0, 0, 0, 0}},
     {&load_asker, "asker", {0, 0, 0, 0}},     {&load_breeder, "breeder", {0, 0, 0, 0}},
     {&load_sink, "sink", {0, 3, 8, 40}},      {&load_flooder, "flooder", {0, 2, 6, 60}},
-    {&load_caster, "caster", {0, 0, 0, 0}},
+    {&load_caster, "caster", {0, 0, 0, 0}},   {&load_planter, "planter", {0, 0, 0, 0}},
+    {&load_courier, "courier", {0, 0, 0, 0}},
 };
 enum { KIND_COUNT = sizeof KINDS / sizeof KINDS[0] };
 
@@ -412,5 +527,6 @@ const tr_behavior load_root = {
 
 const tr_behavior *const load_behaviors[] = {
     &load_root,  &load_account, &load_teller,  &load_asker,  &load_breeder,
-    &load_child, &load_sink,    &load_flooder, &load_caster, NULL,
+    &load_child, &load_sink,    &load_flooder, &load_caster, &load_sprout,
+    &load_seedling, &load_planter, &load_courier, NULL,
 };

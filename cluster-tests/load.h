@@ -4,7 +4,8 @@
  *
  * One root a node spawns the rest: accounts that move money, tellers that order transfers by name,
  * an asker that holds, a breeder of children here and elsewhere, a sink with a small mailbox and a
- * flooder that overruns sinks, a caster with one long handler. They work until a deadline.
+ * flooder that overruns sinks, a caster with one long handler, a planter that spawns elsewhere
+ * without waiting for word and hands the pids to couriers. They work until a deadline.
  * What a deposit is worth follows from its receiver's pid (load_amount), so that the oracle knows
  * it.
  */

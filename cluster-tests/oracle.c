@@ -219,6 +219,8 @@ static void on_send(struct oracle *oracle, struct machine *machine,
         mail->open = true;
         oracle->open_count++;
     }
+    if (what->record != NULL && strcmp(what->record, "tr_spawned") == 0)
+        oracle_book(oracle, what->to)->outcomes++;
     struct book *from = mail->from;
     if (from->is_account && what->record != NULL && strcmp(what->record, "deposit") == 0)
         from->ledger -= load_amount(what->to);
@@ -249,11 +251,26 @@ static void on_receive(struct oracle *oracle, struct machine *machine,
         fail_mail(oracle, mail, "I6: handled inside, sent outside");
     check_order(oracle, mail);
     close_mail(oracle, mail);
+    mail->outcomes = mail->from->outcomes;
     if (to->is_account && what->record != NULL && strcmp(what->record, "deposit") == 0)
         to->ledger += load_amount(to->pid);
 }
 
+/* A spawn was taken in: somebody is born, or its spawner is told that nobody is. */
+static void on_spawn_handled(struct oracle *oracle, const struct observation *what) {
+    struct mail *mail = mail_of(oracle, what);
+    const struct book *born = map_pid_find(&oracle->books, mail->to);
+    bool told = mail->from->outcomes > mail->outcomes;
+    if ((born == NULL || !born->observed) && !told)
+        fail_mail(oracle, mail, "a spawn came to nothing without a word");
+}
+
+static bool is_spawn(const char *record) {
+    return record != NULL && strcmp(record, "spawn") == 0;
+}
+
 static void on_handled(struct oracle *oracle, const struct observation *what) {
+    if (is_spawn(what->record)) on_spawn_handled(oracle, what);
     struct book *to = map_pid_find(&oracle->books, what->to);
     if (to == NULL || !to->is_account || what->state == NULL) return;
     int64_t cents = ((const struct account *)what->state)->cents;

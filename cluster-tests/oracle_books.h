@@ -49,6 +49,7 @@ struct book {
     map_pid last_serial; /* by receiver: of the last ordinary message handled there; the value is
                             the number */
     uint64_t in_part;    /* the cut in whose part it was found last */
+    uint64_t outcomes;   /* of its spawns, sent to it */
 };
 
 /* One message. */
@@ -61,6 +62,7 @@ struct mail {
     uint64_t sent_epoch, received_epoch, dead_epoch;
     uint32_t session;        /* of the link it left on; 0: local */
     uint64_t recorded_epoch; /* the last snapshot that recorded it */
+    uint64_t outcomes;       /* of a spawn: its spawner's when it was received */
     uint64_t in_part;        /* the cut in whose part it was found last */
     uint64_t part_order;
 };

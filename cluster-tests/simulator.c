@@ -6,8 +6,10 @@
 
 #include "cluster-tests/network.h"
 #include "cluster-tests/oracle.h"
+#include "node/lease.h"
 #include "node/base/memory.h"
 #include "node/worker.h"
+#include "node/unborn.h"
 
 enum { CHOICES_MAX = MACHINES_MAX * (4 + WORKERS_MAX) };
 
@@ -246,6 +248,21 @@ static void check_actors(struct sim *sim, struct machine *machine) {
     }
 }
 
+/* Every slot that is leased is lent in a session that is up, and nothing waits any more. */
+static void check_leases(struct sim *sim, struct machine *machine) {
+    struct runtime *runtime = machine->node->runtime;
+    uint64_t leased = 0, lent = 0;
+    for (uint32_t slot = 0; slot < slots_used(&runtime->slots); slot++)
+        leased += atomic_load(&slots_entry(&runtime->slots, slot)->lessee) != 0;
+    for (size_t i = 0; i < machine->node->peer_count; i++)
+        lent += lease_outstanding(machine->node->peer_list[i]);
+    if (leased != lent || unborn_waiting(runtime) != 0)
+        sim_fail(sim,
+                 "leases: when all is quiet, %" PRIu64 " slots of %s are leased, %" PRIu64
+                 " lent, %" PRIu64 " messages wait",
+                 leased, machine->name, lent, unborn_waiting(runtime));
+}
+
 static void run_phases(struct sim *sim) {
     machine_boot(&sim->machines[0]);
     for (unsigned i = 1; i < sim->machine_count; i++)
@@ -269,7 +286,10 @@ static void run_phases(struct sim *sim) {
     if (!sim_run_until(sim, sim->now_ns + 40 * SECOND, is_quiet)) oracle_check_end(sim->oracle);
     sim_run_until(sim, sim->now_ns + SECOND, NULL);
     oracle_check_end(sim->oracle);
-    for (unsigned i = 0; i < sim->machine_count; i++) check_actors(sim, &sim->machines[i]);
+    for (unsigned i = 0; i < sim->machine_count; i++) {
+        check_actors(sim, &sim->machines[i]);
+        check_leases(sim, &sim->machines[i]);
+    }
     oracle_check_disks(sim->oracle);
 }
 

@@ -13,6 +13,7 @@
 #include "node/record_state.h"
 #include "node/recording.h"
 #include "node/runtime.h"
+#include "node/unborn.h"
 
 /* A turn ends after so many messages, or sends and spawns, or so long a time, so that one busy
  * actor starves nobody, and what it sends is handled while it is still in the cache. */
@@ -37,9 +38,9 @@ static void observe_actor(const tr_actor *actor, enum observation_kind kind) {
     runtime_observe(actor->runtime, &what);
 }
 
-tr_status actor_spawn(struct worker *worker, const struct actor_birth *birth,
-                      tr_actor **actor_out) {
-    struct runtime *runtime = worker->producer.runtime;
+/* An actor that nobody can find yet. */
+static tr_status make_actor(struct runtime *runtime, const struct actor_birth *birth,
+                            tr_actor **actor_out) {
     const record_type *state = birth->behavior->state;
     size_t state_bytes = state == NULL ? 0 : state->bytes;
     tr_actor *made = block_alloc(actor_bytes(birth->behavior));
@@ -55,23 +56,54 @@ tr_status actor_spawn(struct worker *worker, const struct actor_birth *birth,
     made->behavior = birth->behavior;
     made->limits = &runtime->limits;
     if (birth->name != NULL) actor_add_name(made, birth->name, strlen(birth->name));
-    if (birth->born_for.id != 0) actor_extra(made)->born_for = birth->born_for;
+    if (!tr_pid_is_none(birth->born_for.from)) actor_extra(made)->born_for = birth->born_for;
     if (birth->limits != NULL) {
         actor_extra(made)->limits = *birth->limits;
         made->extra->has_limits = true;
         made->limits = &made->extra->limits;
     }
     atomic_init(&made->colour, birth->colour);
+    *actor_out = made;
+    return TR_OK;
+}
+
+/* Before it exists for anybody: the census of the not yet red never misses one
+ * (SNAPSHOT_PROTOCOL.md). */
+static void count_birth(struct producer *producer, uint64_t colour) {
+    tally_add(&producer->tally.born, colour);
+    counter_add(&producer->counters.spawned);
+}
+
+tr_status actor_spawn(struct worker *worker, const struct actor_birth *birth,
+                      tr_actor **actor_out) {
+    struct runtime *runtime = worker->producer.runtime;
+    tr_actor *made;
+    tr_status status = make_actor(runtime, birth, &made);
+    if (status != TR_OK) return status;
     made->head = slots_take(&runtime->slots, &worker->producer.slots);
-    /* Counted before it exists for anybody: the census of the not yet red never misses one
-     * (SNAPSHOT_PROTOCOL.md). */
     worker->turn_sends++;
-    tally_add(&worker->producer.tally.born, birth->colour);
-    counter_add(&worker->producer.counters.spawned);
+    count_birth(&worker->producer, birth->colour);
     slots_put(&runtime->slots, &made->head);
     *actor_out = made;
     observe_actor(made, OBSERVE_BIRTH);
     runtime_schedule(runtime, worker, made);
+    return TR_OK;
+}
+
+tr_status actor_spawn_leased(struct producer *producer, const struct actor_birth *birth,
+                             tr_pid pid) {
+    struct runtime *runtime = producer->runtime;
+    tr_actor *made;
+    tr_status status = make_actor(runtime, birth, &made);
+    if (status != TR_OK) return status;
+    made->head = (struct slot_head){pid.slot, pid.generation, SLOT_ACTOR};
+    /* One that has nothing to do before its first message need not run before it. */
+    bool asleep = birth->behavior->offered->init == NULL && tr_pid_is_none(birth->born_for.from);
+    if (asleep) made->phase = ACTOR_READY;
+    count_birth(producer, birth->colour);
+    uint32_t waiting = unborn_bear(runtime, made, asleep);
+    observe_actor(made, OBSERVE_BIRTH);
+    if (waiting > 0 || !asleep) runtime_schedule(runtime, NULL, made);
     return TR_OK;
 }
 
@@ -96,6 +128,29 @@ static tr_trace present_trace(tr_actor *self) {
     return trace;
 }
 
+tr_status actor_post(tr_actor *self, tr_message **posted, const tr_ask_options *ask,
+                     uint64_t *serial_out) {
+    tr_message *item = *posted;
+    *posted = NULL;
+    item->from = actor_pid(self);
+    item->serial = ++self->serial;
+    item->colour = actor_colour(self);
+    item->trace = present_trace(self);
+    self->worker->turn_sends++;
+    uint64_t serial = item->serial;
+    bool asks = (item->flags & MESSAGE_ASK) != 0;
+    tr_status status = asks ? ask_open(self, item, ask) : TR_OK;
+    if (status == TR_OK) status = post_message(&self->worker->producer, self, &item);
+    if (status != TR_OK) {
+        message_free(item);
+        struct pending_ask *opened = asks ? ask_take(self, serial) : NULL;
+        if (opened != NULL) ask_close(opened);
+        return status;
+    }
+    if (serial_out != NULL) *serial_out = serial;
+    return TR_OK;
+}
+
 tr_status actor_send(tr_actor *self, tr_pid to, unsigned flags, uint64_t reference,
                      const record_type *type, const void *body, const tr_ask_options *ask,
                      uint64_t *serial_out) {
@@ -104,23 +159,8 @@ tr_status actor_send(tr_actor *self, tr_pid to, unsigned flags, uint64_t referen
     if (status != TR_OK) return status;
     item->flags = (uint8_t)flags;
     item->reference = reference;
-    item->from = actor_pid(self);
     item->to = to;
-    item->serial = ++self->serial;
-    item->colour = actor_colour(self);
-    item->trace = present_trace(self);
-    self->worker->turn_sends++;
-    uint64_t serial = item->serial;
-    if ((flags & MESSAGE_ASK) != 0) status = ask_open(self, item, ask);
-    if (status == TR_OK) status = post_message(&self->worker->producer, self, &item);
-    if (status != TR_OK) {
-        message_free(item);
-        struct pending_ask *opened = (flags & MESSAGE_ASK) != 0 ? ask_take(self, serial) : NULL;
-        if (opened != NULL) ask_close(opened);
-        return status;
-    }
-    if (serial_out != NULL) *serial_out = serial;
-    return TR_OK;
+    return actor_post(self, &item, ask, serial_out);
 }
 
 tr_status actor_post_stop(tr_actor *self, tr_pid pid) {
@@ -254,17 +294,20 @@ static void drop_extra(struct worker *worker, tr_actor *actor) {
         0; /* the rest is freed with the actor: others may be reading its marks and name */
 }
 
-/* Answers the spawn that waits for init. */
+/* Answers the spawn that waits for init; one that waits for nothing is told of a failure only. */
 static void actor_answer_birth(tr_actor *actor, tr_status status) {
-    if (actor->extra == NULL || actor->extra->born_for.id == 0) return;
+    if (actor->extra == NULL || tr_pid_is_none(actor->extra->born_for.from)) return;
     tr_request request = actor->extra->born_for;
     actor->extra->born_for = (tr_request){{0, 0, 0}, 0};
+    bool waits = request.id != 0;
+    if (!waits && status == TR_OK) return;
     struct tr_spawned spawned = {.status = status, .pid = actor_pid(actor)};
     if (status != TR_OK)
-        snprintf(spawned.reason, sizeof spawned.reason, "init failed: %.100s",
+        snprintf(spawned.reason, sizeof spawned.reason, "%.40s%sinit failed: %.70s",
+                 waits ? "" : actor->behavior->offered->name, waits ? "" : ": ",
                  actor->failure != NULL ? actor->failure : tr_status_text(status));
-    actor_send(actor, request.from, MESSAGE_REPLY, request.id, actor->runtime->spawned, &spawned,
-               NULL, NULL);
+    actor_send(actor, request.from, waits ? MESSAGE_REPLY : MESSAGE_EXEMPT, request.id,
+               actor->runtime->spawned, &spawned, NULL, NULL);
 }
 
 /* Answers whoever asked it to end, and whoever waits for its init. */
@@ -276,7 +319,7 @@ static void answer_end(struct worker *worker, tr_actor *actor, tr_status reason)
         message_free(extra->stop_for);
         extra->stop_for = NULL;
     }
-    if (extra->born_for.id != 0 && reason != TR_EEXIST)
+    if (reason != TR_EEXIST)
         actor_answer_birth(actor, reason == TR_OK ? TR_OK : TR_EFAILED);
 }
 

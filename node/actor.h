@@ -23,6 +23,7 @@
 struct runtime;
 struct worker;
 struct pressure;
+struct producer;
 /* Marks of the block policy, in messages (RUNTIME.md). */
 struct mailbox_limits {
     uint32_t low, high, hard;
@@ -65,7 +66,7 @@ struct actor_extra {
     char **names;        /* freed with the actor: others may be reading the first */
     uint32_t name_count;
     bool has_claimed;     /* a name, whose outcome may not have come yet */
-    tr_request born_for;  /* the spawn that is answered once init has run */
+    tr_request born_for;  /* the spawn that is answered once init has run; id 0: only if it fails */
     tr_message *stop_for; /* the exit that is answered at the end */
     struct mailbox_limits limits;
     bool has_limits;
@@ -123,11 +124,15 @@ struct actor_birth {
     const struct mailbox_limits *limits;
     uint64_t colour;     /* the parent's */
     const char *name;    /* it waits for SIGNAL_START, until this is claimed */
-    tr_request born_for; /* answered with tr_spawned when init has run */
+    tr_request born_for; /* answered with tr_spawned when init has run; id 0: if it fails */
 };
 /* Makes an actor and schedules its first turn. Workers only. Errors: TR_EDATA the state cannot be
  * copied. */
 tr_status actor_spawn(struct worker *worker, const struct actor_birth *birth, tr_actor **actor_out);
+/* The same in a slot that is leased to a peer, in the colour E: what waits there is its first mail.
+ * Core thread. */
+tr_status actor_spawn_leased(struct producer *producer, const struct actor_birth *birth,
+                             tr_pid pid);
 
 /* Runs the scheduled actor until it is idle, ended, or its budget is used up; the worker owns it.
  */
@@ -153,6 +158,11 @@ tr_status actor_send(tr_actor *self, tr_pid to, unsigned flags, uint64_t referen
 
 /* The same for a plain send, which it does faster (tell.c). */
 tr_status actor_tell(tr_actor *self, tr_pid to, const record_type *type, const void *body);
+
+/* Posts a message whose kind, flags, reference and target are set as this actor: stamps the rest.
+ * Takes it whatever comes of it. Otherwise as actor_send. */
+tr_status actor_post(tr_actor *self, tr_message **posted, const tr_ask_options *ask,
+                     uint64_t *serial_out);
 
 /* Posts an exit to `pid`. */
 tr_status actor_post_stop(tr_actor *self, tr_pid pid);

@@ -11,6 +11,7 @@
 #include "node/record_state.h"
 #include "node/runtime.h"
 #include "node/services.h"
+#include "node/spawn.h"
 #include "node/worker.h"
 
 /* The node's form of a record; TR_EDATA when it cannot travel. */
@@ -108,12 +109,13 @@ tr_status tr_timer_cancel(tr_actor *self, tr_timer timer) {
 
 /* ---- spawning -------------------------------------------------------------------------------- */
 
-static tr_status spawn_remote(tr_actor *self, const char *behavior, const tr_record *state_record,
+/* Asks the other node's spawner: the name must be claimed, or no leased slot is left. */
+static tr_status spawn_asking(tr_actor *self, const char *behavior, const tr_record *state_record,
                               const tr_spawn_options *options) {
-    if (!behavior_handles(self->behavior, tr_spawned_record.name)) {
+    if (!spawn_is_told(self)) {
         actor_log(self, self->current, TR_ERROR,
-                  "spawn of %s: with a name or a node the outcome is a tr_spawned message, and %s "
-                  "has no handler for it",
+                  "spawn of %s: with a name the outcome is a tr_spawned message, and %s has no "
+                  "handler for it",
                   behavior, self->behavior->offered->name);
         return TR_EINVAL;
     }
@@ -132,6 +134,19 @@ static tr_status spawn_remote(tr_actor *self, const char *behavior, const tr_rec
     else
         actor_log(self, self->current, TR_ERROR, "%s", error.message);
     buffer_fini(&state);
+    return status;
+}
+
+static tr_status spawn_remote(tr_actor *self, const tr_behavior *behavior, const char *name,
+                              const tr_record *state_record, const tr_spawn_options *options,
+                              tr_pid *pid_out) {
+    if (options->name == NULL) {
+        tr_status status = spawn_away(self, behavior, name, state_record, options, pid_out);
+        bool dry = status == TR_EFULL || status == TR_ENOTSUP;
+        if (!dry || !spawn_is_told(self) || options->supervisor != NULL) return status;
+    }
+    tr_status status = spawn_asking(self, name, state_record, options);
+    if (status == TR_OK && pid_out != NULL) *pid_out = (tr_pid){0, 0, 0};
     return status;
 }
 
@@ -195,9 +210,7 @@ tr_status tr_spawn(tr_actor *self, const tr_behavior *behavior, const tr_spawn_o
         const struct behavior *found = behaviors_of(&self->runtime->behaviors, behavior);
         return found == NULL ? TR_ENOENT : spawn_local(self, found, options, pid_out);
     }
-    tr_status status = spawn_remote(self, behavior->name, behavior->state, options);
-    if (status == TR_OK && pid_out != NULL) *pid_out = (tr_pid){0, 0, 0};
-    return status;
+    return spawn_remote(self, behavior, behavior->name, behavior->state, options, pid_out);
 }
 
 tr_status tr_spawn_by_name(tr_actor *self, const char *behavior, const tr_record *state_record,
@@ -214,9 +227,7 @@ tr_status tr_spawn_by_name(tr_actor *self, const char *behavior, const tr_record
             return spawn_local(self, found, options, pid_out);
         return spawn_converted(self, found, type, options, pid_out);
     }
-    tr_status status = spawn_remote(self, behavior, state_record, options);
-    if (status == TR_OK && pid_out != NULL) *pid_out = (tr_pid){0, 0, 0};
-    return status;
+    return spawn_remote(self, NULL, behavior, state_record, options, pid_out);
 }
 
 tr_pid tr_self(const tr_actor *self) {

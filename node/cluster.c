@@ -5,6 +5,7 @@
 
 #include "node/base/error.h"
 #include "node/base/memory.h"
+#include "node/lease.h"
 #include "node/node.h"
 #include "node/services.h"
 
@@ -239,6 +240,19 @@ static const char *router_node_of(void *context, uint64_t space) {
     return route == NULL ? NULL : route->node;
 }
 
+static tr_status router_hold_slot(void *context, tr_actor *self, const struct spawn_wish *wish,
+                                  struct spawn_hold *hold_out) {
+    const struct route *route = routes_of_node(routes_of(context), wish->node);
+    if (route == NULL || !route->up) return TR_ENOENT;
+    if (route->peer == NULL) return TR_EUNREACHABLE;
+    return lease_hold(route->peer, route->space, self, wish, hold_out);
+}
+
+static void router_return_slot(void *context, tr_actor *self, const struct spawn_hold *hold) {
+    (void)context;
+    lease_return(self, hold);
+}
+
 static const char *router_member_at(void *context, size_t index) {
     const struct routes *routes = routes_of(context);
     return index < routes->up_count ? routes->up[index] : NULL;
@@ -254,6 +268,8 @@ static const struct router_ops router = {
     .pid_parse = router_pid_parse,
     .space_of = router_space_of,
     .node_of = router_node_of,
+    .hold_slot = router_hold_slot,
+    .return_slot = router_return_slot,
     .member_at = router_member_at,
 };
 

@@ -10,6 +10,7 @@
 #include "node/node.h"
 #include "node/recording.h"
 #include "node/snapshot_store.h"
+#include "node/unborn.h"
 
 /* A part being written or kept until its fate is known. */
 struct cut_part {
@@ -163,8 +164,8 @@ static bool op_all_red(void *context, uint64_t epoch, snapshot_census *census) {
 }
 
 static void op_token_start(void *context, uint64_t epoch) {
-    (void)epoch;
     tr_node *node = context;
+    unborn_record(&node->producer, epoch); /* before the actors that may be born with it */
     recording_token_begin(node->runtime, &node->cutter->token);
 }
 

@@ -10,6 +10,7 @@
 #include "node/post.h"
 #include "node/recording.h"
 #include "node/runtime.h"
+#include "node/spawn.h"
 
 enum { LOGGED_MAX = 10, LOG_INTERVAL_NS = 1000000000 }; /* lines in that time */
 
@@ -59,9 +60,9 @@ static struct deadletter keep(struct deadletters *letters, const tr_message *dro
                                 .trace = dropped->trace,
                                 .wall_ns = wall_ns};
     snprintf(kept->record, sizeof kept->record, "%s",
-             dropped->type != NULL           ? dropped->type->name
-             : dropped->kind == MESSAGE_STOP ? "stop"
-                                             : "");
+             dropped->kind == MESSAGE_STOP    ? "stop"
+             : message_name(dropped) == NULL ? ""
+                                             : message_name(dropped));
     return *kept;
 }
 
@@ -115,7 +116,12 @@ void deadletter_drop(struct producer *producer, tr_actor *context, tr_message **
     pthread_mutex_lock(&letters->mutex);
     struct deadletter kept = keep(letters, item, reason, wall_ns);
     pthread_mutex_unlock(&letters->mutex);
-    log_letter(runtime, &kept);
+    bool own_spawn =
+        item->kind == MESSAGE_SPAWN && item->origin == 0 && (item->flags & MESSAGE_ASK) == 0;
+    if (own_spawn)
+        spawn_lost(producer, item, deadletter_text(reason));
+    else
+        log_letter(runtime, &kept);
     if ((item->flags & MESSAGE_ASK) != 0)
         deadletter_answer(producer, context, item, REASONS[reason].status);
     message_free(item);

@@ -25,6 +25,11 @@ struct producer;
     X(DEADLETTER_OVERRUN, "past every bound: its node does not heed pressure", TR_EFULL) \
     X(DEADLETTER_UNKNOWN_HOME, "no node has this pid's space", TR_EDEAD)                 \
     X(DEADLETTER_SESSION, "undelivered or unknown: the session ended", TR_EUNREACHABLE)  \
+    X(DEADLETTER_UNBORN_FULL, "too much waits for an actor not born yet", TR_EFULL)      \
+    X(DEADLETTER_UNBORN_LATE, "its actor was not born in time", TR_ETIMEDOUT)            \
+    X(DEADLETTER_UNBORN_FAILED, "the spawn of its actor failed", TR_EDEAD)               \
+    X(DEADLETTER_UNBORN_SESSION, "unborn: its spawner's session ended", TR_EDEAD)        \
+    X(DEADLETTER_NO_LEASE, "a spawn into a slot that is not leased", TR_EREFUSED)        \
     X(DEADLETTER_CLOSING, "the node is closing", TR_ECLOSED)
 
 enum deadletter_reason {

@@ -11,6 +11,7 @@
 #include "node/record_codec.h"
 #include "node/runtime.h"
 #include "node/services.h"
+#include "node/spawn.h"
 
 void actor_log_list(tr_actor *actor, const tr_message *item, tr_log_level level, const char *format,
                     va_list arguments) {
@@ -139,6 +140,13 @@ static tr_status handle(struct worker *worker, tr_actor *actor, tr_message *item
         }
     }
     if (entry != NULL) return run_handler(worker, actor, entry, item);
+    if (item->type == actor->runtime->spawned && (item->flags & MESSAGE_EXEMPT) != 0) {
+        runtime_observe_message(actor->runtime, OBSERVE_RECEIVE, item, actor_colour(actor), NULL);
+        spawn_failed(actor, item);
+        runtime_observe_message(actor->runtime, OBSERVE_HANDLED, item, actor_colour(actor), NULL);
+        complete(worker, actor, item);
+        return TR_OK;
+    }
     deadletter_drop(&worker->producer, actor, &item, reason);
     return TR_OK;
 }
@@ -149,6 +157,8 @@ static tr_message *failure_of(tr_actor *actor, const struct pending_ask *ask, tr
     tr_message *made = NULL;
     if (ask->request == runtime->spawn_request) {
         struct tr_spawned spawned = {.status = status};
+        bool leased = ask->target.slot != SERVICE_SPAWNER; /* else nobody knows the pid yet */
+        if (leased) spawned.pid = ask->target;
         snprintf(spawned.reason, sizeof spawned.reason, "%s", tr_status_text(status));
         message_of(runtime->spawned, &spawned, UINT32_MAX, &made);
     } else if (ask->request == runtime->name_claim) {

@@ -18,7 +18,8 @@ enum message_kind {
     MESSAGE_STOP,        /* end normally (I4) */
     MESSAGE_TIMER,       /* a record from the actor's own timer; `reference` names it */
     MESSAGE_ASK_TIMEOUT, /* the timer of ask `reference` */
-    MESSAGE_INSPECT /* tell the control side how you are: of this node only, no channel message */
+    MESSAGE_INSPECT, /* tell the control side how you are: of this node only, no channel message */
+    MESSAGE_SPAWN    /* to a leased slot: be born there with this body as state (spawn.h) */
 };
 
 enum message_flags {
@@ -36,11 +37,13 @@ struct tr_message {
     tr_pid from;
     tr_pid to;
     uint64_t serial;    /* the sender's own count; (from, serial) names this message */
-    uint64_t reference; /* of a reply: the request's serial; of a timer: its id */
+    uint64_t reference; /* of a reply: the request's serial; of a timer: its id; of a spawn: the
+                           mould's number */
     uint64_t colour;    /* the sender's epoch when it sent */
     tr_trace trace;
     uint32_t body_bytes;
-    uint32_t origin_session; /* which session of that peer brought it */
+    uint32_t origin_session; /* which session of that peer brought it; of a spawn that leaves: the
+                                one that its slot was leased in */
     uint16_t origin;         /* 0: sent here; else 1 + the peer's index */
     uint8_t kind;
     uint8_t flags;
@@ -83,12 +86,19 @@ static inline bool message_is_plain(const tr_message *message) {
 
 static inline bool message_is_exempt(const tr_message *message) {
     return (message->flags & (MESSAGE_EXEMPT | MESSAGE_REPLY)) != 0 ||
-           message->kind != MESSAGE_USER;
+           (message->kind != MESSAGE_USER && message->kind != MESSAGE_SPAWN);
+}
+
+/* What onlookers call it: its record's name, "spawn", or NULL for an exit. */
+static inline const char *message_name(const tr_message *message) {
+    if (message->kind == MESSAGE_SPAWN) return "spawn";
+    return message->type == NULL ? NULL : message->type->name;
 }
 
 /* Timers are no channel messages (SNAPSHOT_PROTOCOL.md): they are recorded with their actor. */
 static inline bool message_in_channel(const tr_message *message) {
-    return message->kind == MESSAGE_USER || message->kind == MESSAGE_STOP;
+    return message->kind == MESSAGE_USER || message->kind == MESSAGE_STOP ||
+           message->kind == MESSAGE_SPAWN;
 }
 
 #endif

@@ -13,6 +13,7 @@
 #include "node/parking.h"
 #include "node/recording.h"
 #include "node/services.h"
+#include "node/unborn.h"
 #include "node/worker.h"
 
 enum {
@@ -390,6 +391,7 @@ uint64_t node_step(tr_node *node) {
     due = earliest(due, cutter_step(node, now_ns));
     due = earliest(due, control_step(node->control, now_ns));
     due = earliest(due, peers_pump(node, now_ns));
+    due = earliest(due, unborn_expire(&node->producer, now_ns));
     return node->started ? earliest(due, node->members_due_ns) : due;
 }
 

@@ -5,6 +5,7 @@
 
 #include "node/base/memory.h"
 #include "node/deadletter.h"
+#include "node/lease.h"
 #include "node/node.h"
 #include "node/peer_state.h"
 #include "node/record_codec.h"
@@ -20,6 +21,7 @@ struct peer *peer_make(tr_node *node, const char *name) {
     snprintf(made->name, sizeof made->name, "%s", name);
     made->node = node;
     pthread_mutex_init(&made->mutex, NULL);
+    made->lease = lease_new(made);
     node->peer_list =
         mem_realloc_array(node->peer_list, node->peer_count + 1, sizeof(struct peer *));
     node->peer_list[node->peer_count++] = made;
@@ -58,6 +60,7 @@ void peers_free(tr_node *node) {
         }
         map_pid_fini(&peer->pressures);
         waiters_fini(&peer->waiters);
+        lease_free(peer->lease);
         map_u64_fini(&peer->types);
         mem_free(peer->announced);
         pthread_mutex_destroy(&peer->mutex);
@@ -150,6 +153,8 @@ tr_status peer_post(struct peer *peer, struct producer *producer, tr_actor *send
     /* Acquire: everything of the session before it was declared up. */
     uint32_t serial = atomic_load_explicit(&peer->serial, memory_order_acquire);
     if (serial == 0) return TR_EUNREACHABLE;
+    if (item->kind == MESSAGE_SPAWN && item->origin_session != serial)
+        return TR_EUNREACHABLE; /* its slot was leased in a session that is over */
     bool exempt = message_is_exempt(item);
     tr_pid to = item->to;
     if (!exempt &&
@@ -165,6 +170,14 @@ tr_status peer_post(struct peer *peer, struct producer *producer, tr_actor *send
     push(peer, parcel);
     if (!exempt) press(peer, sender, to);
     return TR_OK;
+}
+
+void peer_push_lease(struct peer *peer, const uint8_t *bytes, size_t size, uint32_t serial) {
+    struct envelope envelope = {
+        .kind = ENVELOPE_LEASE, .body = bytes, .body_bytes = (uint32_t)size};
+    struct parcel *parcel = envelope_encode(&envelope);
+    parcel->tag = serial;
+    push(peer, parcel);
 }
 
 bool peer_admits_port(struct peer *peer, tr_pid to, tr_pid port, bool refused) {
@@ -330,6 +343,7 @@ uint64_t peers_pump(tr_node *node, uint64_t now_ns) {
         if (link_deadline(peer->link) <= now_ns) link_tick(peer->link, now_ns);
         pump(peer, now_ns);
         if (peer->held.first != NULL && !peer_is_outside(peer)) peer_release_held(peer, false);
+        lease_step(peer, now_ns);
         if (peer->left) { /* what still waits for it becomes dead letters now, not behind some later
                              cut */
             peer->left = false;

@@ -28,6 +28,8 @@ enum {
     PEER_QUEUE_HARD = 4 << 20     /* TR_EFULL */
 };
 
+struct lease;
+
 struct peer {
     char name[64]; /* "" until the first HELLO of a seed of which only the endpoint is known */
     tr_node *node;
@@ -45,6 +47,8 @@ struct peer {
     map_pid pressures;     /* struct remote_pressure by the overloaded actor's pid */
     _Atomic uint32_t pressure_count;
     struct waiters waiters; /* for room in the send queue */
+
+    struct lease *lease; /* slots lent to and by it (lease.h) */
 
     /* core */
     struct link *link;
@@ -88,6 +92,10 @@ uint64_t peers_pump(tr_node *node, uint64_t now_ns);
  * before. */
 void peer_send_control(struct peer *peer, enum envelope_kind kind, const uint8_t *bytes,
                        size_t size, uint64_t now_ns);
+
+/* Queues the body of an ENVELOPE_LEASE for the session of that serial, behind what this thread has
+ * posted before. Any thread. */
+void peer_push_lease(struct peer *peer, const uint8_t *bytes, size_t size, uint32_t serial);
 
 /* The router's half for workers and ports. */
 tr_status peer_post(struct peer *peer, struct producer *producer, tr_actor *sender,

@@ -48,6 +48,7 @@ static void make_link(struct peer *peer, uint64_t now_ns) {
         memcpy(self->key, node->keys.curve_public, sizeof self->key);
     self->incarnation = node->incarnation;
     self->message_bytes_max = node->message_bytes_max;
+    self->leases = 1;
     peer->link = link_new(&options, now_ns);
 }
 

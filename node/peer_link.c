@@ -7,6 +7,7 @@
 
 #include "node/base/memory.h"
 #include "node/deadletter.h"
+#include "node/lease.h"
 #include "node/node.h"
 #include "node/peer_state.h"
 #include "node/record_codec.h"
@@ -65,6 +66,7 @@ static tr_message *decode(struct peer *peer, const struct envelope *envelope, tr
 static bool acceptable(const struct envelope *envelope) {
     uint32_t kind = envelope->flags >> 8, flags = envelope->flags & 0xff;
     if (kind == MESSAGE_STOP) return envelope->record == 0 && flags == MESSAGE_EXEMPT;
+    if (kind == MESSAGE_SPAWN) return (flags & ~(uint32_t)MESSAGE_ASK) == 0;
     if (kind != MESSAGE_USER || envelope->record == 0) return false;
     if (envelope->reference != 0 && (flags & MESSAGE_REPLY) == 0) return false;
     return (flags & ~(uint32_t)(MESSAGE_ASK | MESSAGE_REPLY | MESSAGE_EXEMPT)) == 0;
@@ -118,7 +120,11 @@ static enum link_filing file_message(struct peer *peer, const struct envelope *e
         return LINK_FILED;
     }
     tr_error error = {0};
-    tr_message *item = decode(peer, envelope, &error);
+    bool spawns = envelope->flags >> 8 == MESSAGE_SPAWN;
+    const struct mould_heard *mould = NULL;
+    bool known = !spawns || lease_spent(peer, envelope->to, envelope->reference, &mould,
+                                        now_of(peer), &error);
+    tr_message *item = known ? decode(peer, envelope, &error) : NULL;
     if (item == NULL) {
         bad_peer(peer, error.message);
         return LINK_FILED;
@@ -133,6 +139,7 @@ static enum link_filing file_message(struct peer *peer, const struct envelope *e
     item->flags = (uint8_t)envelope->flags;
     item->origin = (uint16_t)peer->origin;
     item->origin_session = peer->last_serial;
+    item->context = mould;
     if (peer->held.first != NULL || peer_is_outside(peer))
         return hold(peer, item, (uint32_t)envelope->wire_bytes);
     post_arrived(&node->producer, &item);
@@ -159,6 +166,11 @@ static enum link_filing on_deliver(void *user, struct link *link, const struct e
         case ENVELOPE_SNAPSHOT:
             if (snapshot_receive(node->snapshot, now_of(peer), peer->name, envelope->body,
                                  envelope->body_bytes, &error) != TR_OK)
+                bad_peer(peer, error.message);
+            break;
+        case ENVELOPE_LEASE:
+            if (lease_receive(peer, envelope->body, envelope->body_bytes, now_of(peer), &error) !=
+                TR_OK)
                 bad_peer(peer, error.message);
             break;
     }
@@ -202,6 +214,7 @@ static void on_session_up(void *user, struct link *link, const struct identity *
     if (peer->announced != NULL) memset(peer->announced, 0, peer->announced_bits / 8);
     if (++peer->last_serial == 0) peer->last_serial = 1;
     peer->incarnation = identity->incarnation;
+    lease_session_up(peer, identity->leases != 0);
     uint32_t own_max = node->message_bytes_max;
     atomic_store(&peer->bytes_max,
                  identity->message_bytes_max < own_max ? identity->message_bytes_max : own_max);
@@ -254,6 +267,7 @@ static void on_session_down(void *user, struct link *link, const struct link_dow
     node->members_due_ns = 0;
     peer_drop_parcels(peer, down->parcels);
     peer_release_held(peer, true);
+    lease_session_down(peer);
 }
 
 static void on_peer_pressure(void *user, struct link *link, tr_pid pid, enum frame_pressure level,

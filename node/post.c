@@ -7,6 +7,8 @@
 #include "node/pressure.h"
 #include "node/runtime.h"
 #include "node/services.h"
+#include "node/spawn.h"
+#include "node/unborn.h"
 
 /* What an onlooker is told of a message, noted before it is somebody else's. */
 struct notice {
@@ -22,7 +24,7 @@ static void note(struct notice *notice, const struct runtime *runtime, const tr_
                                         .to = item->to,
                                         .serial = item->serial,
                                         .colour = item->colour,
-                                        .record = item->type == NULL ? NULL : item->type->name};
+                                        .record = message_name(item)};
 }
 
 static void count_sent(struct producer *producer, const struct notice *notice) {
@@ -83,11 +85,31 @@ static tr_status post_to_nobody(struct producer *producer, tr_actor *sender, tr_
     return TR_OK;
 }
 
+/* Nobody is found: it waits for a birth, or is dead. Returns who was born a moment ago, or NULL when
+ * the message is taken. */
+static struct slot_head *post_to_unborn(struct producer *producer, tr_actor *sender,
+                                        tr_message **posted) {
+    struct notice notice;
+    note(&notice, producer->runtime, *posted);
+    bool local = (*posted)->origin == 0;
+    tr_pid to = (*posted)->to;
+    if (unborn_keep(producer, sender, posted)) {
+        if (local) count_sent(producer, &notice);
+        return NULL;
+    }
+    struct slot_head *born = slots_find(&producer->runtime->slots, to.slot, to.generation);
+    if (born == NULL) post_to_nobody(producer, sender, posted);
+    return born;
+}
+
 static tr_status post_local(struct producer *producer, tr_actor *sender, tr_message **posted) {
     const tr_message *item = *posted;
     struct slot_head *head =
         slots_find(&producer->runtime->slots, item->to.slot, item->to.generation);
-    if (head == NULL) return post_to_nobody(producer, sender, posted);
+    if (head == NULL) {
+        head = post_to_unborn(producer, sender, posted);
+        if (head == NULL) return TR_OK;
+    }
     if (head->kind == SLOT_PORT) return post_to_port(producer, sender, head, posted);
     return push_to_actor(producer, sender, (tr_actor *)(void *)head, posted) ? TR_OK : TR_EFULL;
 }
@@ -121,6 +143,10 @@ void post_system(struct producer *producer, tr_actor *context, tr_message **post
 }
 
 void post_arrived(struct producer *producer, tr_message **arrived) {
+    if ((*arrived)->kind == MESSAGE_SPAWN) {
+        spawn_arrived(producer, arrived);
+        return;
+    }
     /* Past hard too what a link accepted is filed; only a million waiting messages, which no peer
      * that heeds its notices brings about, are too many (I5). */
     if ((*arrived)->to.space != producer->runtime->space)

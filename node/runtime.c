@@ -7,12 +7,16 @@
 #include "node/base/container.h"
 #include "node/base/memory.h"
 #include "node/directory.h"
+#include "node/mould.h"
 #include "node/namer.h"
 #include "node/port.h"
 #include "node/pressure.h"
 #include "node/record_state.h"
 #include "node/recording.h"
+#include "node/unborn.h"
 #include "node/worker.h"
+
+enum { SPAWN_LINES_MAX = 10, SPAWN_LINES_NS = 1000000000 }; /* lines in that time */
 
 void producer_init(struct producer *producer, struct runtime *runtime, struct worker *worker) {
     producer->runtime = runtime;
@@ -60,6 +64,9 @@ struct runtime *runtime_new(const struct runtime_options *options) {
     runtime->records = record_table_new(NULL);
     behaviors_init(&runtime->behaviors, runtime->records);
     slots_init(&runtime->slots);
+    runtime->unborn = unborn_new();
+    runtime->moulds = moulds_new(options->workers);
+    log_limiter_init(&runtime->spawn_limiter, SPAWN_LINES_MAX, SPAWN_LINES_NS);
     runtime->directory = directory_new();
     runtime->deadletters = deadletters_new();
     runtime->worker_count = options->workers;
@@ -111,6 +118,9 @@ void runtime_free(struct runtime *runtime) {
     }
     mem_free(runtime->workers);
     namer_free(runtime->namer_state);
+    unborn_free(runtime->unborn);
+    moulds_free(runtime->moulds);
+    log_limiter_fini(&runtime->spawn_limiter);
     slots_fini(&runtime->slots);
     reclaim_free(runtime->reclaim);
     directory_free(runtime->directory);
@@ -138,7 +148,7 @@ void runtime_observe_message(const struct runtime *runtime, enum observation_kin
                                .colour = message->colour,
                                .epoch = epoch,
                                .reason = reason,
-                               .record = message->type == NULL ? NULL : message->type->name};
+                               .record = message_name(message)};
     runtime_observe(runtime, &what);
 }
 
@@ -154,6 +164,7 @@ struct counter_sums runtime_counters(struct runtime *runtime) {
         sums.spawned += atomic_load_explicit(&one->spawned, memory_order_relaxed);
         sums.ended += atomic_load_explicit(&one->ended, memory_order_relaxed);
         sums.failed += atomic_load_explicit(&one->failed, memory_order_relaxed);
+        sums.unspawned += atomic_load_explicit(&one->unspawned, memory_order_relaxed);
     }
     pthread_mutex_unlock(&runtime->mutex);
     return sums;

@@ -15,6 +15,7 @@
 #include "node/actor.h"
 #include "node/base/buffer.h"
 #include "node/base/environment.h"
+#include "node/base/log_limiter.h"
 #include "node/base/random.h"
 #include "node/behaviors.h"
 #include "node/deadletter.h"
@@ -26,6 +27,10 @@
 #include "node/tally.h"
 
 struct directory;
+struct moulds;
+struct unborn;
+struct spawn_wish;
+struct spawn_hold;
 
 /* One thread's (or port's) part of the recording of the open snapshot. */
 struct recorder {
@@ -37,7 +42,7 @@ struct recorder {
 
 /* Counters for people; each written by its producer alone. */
 struct counters {
-    _Atomic uint64_t sent, handled, refused, spawned, ended, failed;
+    _Atomic uint64_t sent, handled, refused, spawned, ended, failed, unspawned;
 };
 
 /* Who may send. */
@@ -125,6 +130,14 @@ struct router_ops {
      * as long as the node). Any thread within a reclaim section. */
     bool (*space_of)(void *context, const char *node, uint64_t *space_out);
     const char *(*node_of)(void *context, uint64_t space);
+    /* Holds a slot of that node's for a spawn by `self`, in whose name the core of that node has
+     * leased it, and says by what number that node knows the mould. TR_ENOENT: no such member is
+     * up. TR_EUNREACHABLE: no session. TR_ENOTSUP: it leases none. TR_EFULL: none is left now; with
+     * `wish->waits` the actor is muted until there are some. Within a reclaim section. */
+    tr_status (*hold_slot)(void *context, tr_actor *self, const struct spawn_wish *wish,
+                           struct spawn_hold *hold_out);
+    /* Gives a slot back that was held and not spawned into. */
+    void (*return_slot)(void *context, tr_actor *self, const struct spawn_hold *hold);
     /* The members that are up, oldest first; NULL past the end. Within a reclaim section, borrowed
      * for it. */
     const char *(*member_at)(void *context, size_t index);
@@ -163,6 +176,9 @@ struct runtime {
     const struct router_ops *router;
     void *router_context;
     struct deadletters *deadletters;
+    struct unborn *unborn;       /* what waits in leased slots */
+    struct moulds *moulds;       /* what was spawned elsewhere from here */
+    log_limiter spawn_limiter;   /* of lines about spawns that failed there */
     struct directory *directory; /* names, for look-ups */
     struct namer *namer_state;   /* the name service's own */
     tr_pid spawner, namer;       /* this node's services */
@@ -231,6 +247,7 @@ static inline void counter_add(_Atomic uint64_t *counter) {
 /* Sums over all producers, closed ports included. */
 struct counter_sums {
     uint64_t sent, handled, refused, spawned, ended, failed;
+    uint64_t unspawned; /* spawns on other nodes that came to nothing, told to nobody but the log */
 };
 struct counter_sums runtime_counters(struct runtime *runtime);
 

@@ -74,11 +74,25 @@ void slots_put(struct slots *table, struct slot_head *head) {
     atomic_store_explicit(&slot_of(table, head->slot)->head, head, memory_order_release);
 }
 
+/* Moves on to the next generation and gives the slot back. */
+static void give_back(struct slots *table, uint32_t number, struct slot_cache *cache) {
+    if (++slot_of(table, number)->generation == 0)
+        return; /* used up: the slot retires, a pid is never reused */
+    if (cache->count == 2 * SLOTS_CACHE) cache_spill(table, cache);
+    cache->slots[cache->count++] = number;
+}
+
 void slots_remove(struct slots *table, struct slot_head *head, struct slot_cache *cache) {
     struct slot *slot = slot_of(table, head->slot);
-    slot->generation = head->generation + 1;
+    slot->generation = head->generation;
     atomic_store_explicit(&slot->head, NULL, memory_order_release);
-    if (slot->generation == 0) return; /* used up: the slot retires, a pid is never reused */
-    if (cache->count == 2 * SLOTS_CACHE) cache_spill(table, cache);
-    cache->slots[cache->count++] = head->slot;
+    give_back(table, head->slot, cache);
+}
+
+void slots_skip(struct slots *table, uint32_t slot, struct slot_cache *cache) {
+    give_back(table, slot, cache);
+}
+
+struct slot *slots_entry(const struct slots *table, uint32_t slot) {
+    return slot < slots_used(table) ? slot_of(table, slot) : NULL;
 }

@@ -35,6 +35,7 @@ struct slot_head {
 struct slot {
     _Atomic(struct slot_head *) head; /* NULL: free or dead */
     uint32_t generation; /* the next one to give out; the taker's or the freer's to write */
+    _Atomic uint32_t lessee; /* leased to the peer of that origin and not born yet (unborn.h); 0 */
 };
 
 struct slots {
@@ -59,6 +60,10 @@ struct slot_head slots_take(struct slots *table, struct slot_cache *cache);
 void slots_put(struct slots *table, struct slot_head *head);
 /* Nobody finds it any more. The slot may be given out again, with its next generation. */
 void slots_remove(struct slots *table, struct slot_head *head, struct slot_cache *cache);
+/* Nothing ever lived there: its generation is used up all the same, since others know the pair. */
+void slots_skip(struct slots *table, uint32_t slot, struct slot_cache *cache);
+/* The entry of a slot that was given out, or NULL. */
+struct slot *slots_entry(const struct slots *table, uint32_t slot);
 
 /* Returns what lives there, or NULL. */
 static inline struct slot_head *slots_find(const struct slots *table, uint32_t slot,

@@ -18,9 +18,10 @@ enum envelope_kind {
     ENVELOPE_MESSAGE = 1, /* between user actors */
     ENVELOPE_CONTROL = 2, /* between actors, but the runtime's: exits, downs, spawns, names */
     ENVELOPE_MEMBER = 3,  /* membership; only `flags` and `body` */
-    ENVELOPE_SNAPSHOT = 4 /* snapshot coordination: start, marker, ...; only `flags` and `body` */
+    ENVELOPE_SNAPSHOT = 4, /* snapshot coordination: start, marker, ...; only `flags` and `body` */
+    ENVELOPE_LEASE = 5     /* slots lent for spawns, and what is spawned; only `flags` and `body` */
 };
-enum { ENVELOPE_KINDS = 5 };
+enum { ENVELOPE_KINDS = 6 };
 
 /* Flags of an envelope. Further bits belong to the node; the transport carries them unread. */
 enum {

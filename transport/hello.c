@@ -33,6 +33,7 @@ static const struct key keys[] = {
     KEY("message_bytes", KIND_U32, identity.message_bytes_max),
     KEY("window_messages", KIND_U32, identity.window_messages),
     KEY("window_bytes", KIND_U64, identity.window_bytes),
+    KEY("leases", KIND_U32, identity.leases),
     KEY("epoch", KIND_U64, epoch),
     KEY("token", KIND_U64, token),
     KEY("answer", KIND_U64, answer),

@@ -32,6 +32,7 @@ struct identity {
     uint32_t message_bytes_max;      /* the largest body it takes */
     uint32_t window_messages;        /* how much it takes unfiled */
     uint64_t window_bytes;
+    uint32_t leases; /* 1: it lends slots, takes spawns into them, and understands ENVELOPE_LEASE */
 };
 
 struct hello {
