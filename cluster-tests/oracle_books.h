@@ -65,6 +65,7 @@ struct mail {
     uint64_t outcomes;       /* of a spawn: its spawner's when it was received */
     uint64_t in_part;        /* the cut in whose part it was found last */
     uint64_t part_order;
+    bool part_dead; /* there with the reason why it died */
 };
 
 struct oracle {

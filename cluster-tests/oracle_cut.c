@@ -9,6 +9,7 @@
 #include "node/base/memory.h"
 #include "node/manifest.h"
 #include "node/part_reader.h"
+#include "node/services.h"
 #include "node/snapshot_store.h"
 
 /* What is found while a cut is read. */
@@ -93,6 +94,7 @@ static void read_message(struct cut *cut, const part_reader *reader, const part_
     if (mail->in_part == cut->epoch) fail_cut(cut, mail, "I7: recorded twice");
     mail->in_part = cut->epoch;
     mail->part_order = message->order;
+    mail->part_dead = message->reason.data != NULL;
     bool local = message->link.data == NULL;
     /* A message of a session that is over is of no channel any more: it stands there like a local
      * one. */
@@ -110,6 +112,12 @@ static void read_message(struct cut *cut, const part_reader *reader, const part_
         if (deposit->cents != load_amount(mail->to)) fail_cut(cut, mail, "money: a wrong amount");
         cut->cents += deposit->cents;
         mem_free(deposit);
+    }
+    if (mail->record != NULL && strcmp(mail->record, "spawn") == 0 && !mail->part_dead) {
+        struct spawn_request *request = part_reader_decode(reader, message->record, message->body);
+        if (request == NULL || request->behavior.bytes == 0)
+            fail_cut(cut, mail, "I7: not as it could be spawned again");
+        mem_free(request);
     }
     if (cut->found_count == cut->found_room) {
         cut->found_room = cut->found_room == 0 ? 256 : 2 * cut->found_room;
@@ -132,7 +140,8 @@ static int by_channel(const void *left, const void *right) {
     return order;
 }
 
-/* The messages of one channel stand in the order they were sent. */
+/* The messages of one channel stand in the order they were sent. Of those that died with their actor
+ * each died by itself: what came after it had closed may be recorded before what it still drops. */
 static void check_part_order(struct cut *cut) {
     if (cut->found_count == 0) return;
     qsort(cut->found, cut->found_count, sizeof *cut->found, by_channel);
@@ -141,7 +150,7 @@ static void check_part_order(struct cut *cut) {
         const struct mail *mail = cut->found[i];
         if (mail->from->pid.slot == 0 || oracle_may_overtake(mail->record)) continue;
         if (before != NULL && before->from == mail->from && tr_pid_equal(before->to, mail->to) &&
-            before->serial >= mail->serial)
+            before->serial >= mail->serial && !(before->part_dead && mail->part_dead))
             fail_cut(cut, mail, "I7: recorded out of order");
         before = mail;
     }
