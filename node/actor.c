@@ -90,17 +90,38 @@ tr_status actor_spawn(struct worker *worker, const struct actor_birth *birth,
     return TR_OK;
 }
 
+/* Tells the spawner that waits, before anybody can find the child: it is the first that the child
+ * sends (I2). */
+static void answer_at_birth(struct producer *producer, tr_actor *made, tr_request request) {
+    struct tr_spawned spawned = {.status = TR_OK, .pid = actor_pid(made)};
+    tr_message *item;
+    check(message_of(made->runtime->spawned, &spawned, UINT32_MAX, &item) == TR_OK);
+    item->flags = MESSAGE_REPLY;
+    item->reference = request.id;
+    item->to = request.from;
+    item->from = spawned.pid;
+    item->serial = ++made->serial;
+    item->colour = actor_colour(made);
+    random_fill(&producer->random, item->trace.id, sizeof item->trace.id);
+    if (post_message(producer, NULL, &item) != TR_OK)
+        deadletter_drop(producer, NULL, &item, DEADLETTER_SESSION);
+}
+
 tr_status actor_spawn_leased(struct producer *producer, const struct actor_birth *birth,
                              tr_pid pid) {
     struct runtime *runtime = producer->runtime;
     tr_actor *made;
-    tr_status status = make_actor(runtime, birth, &made);
+    /* Without init it has nothing to do before its first message: it need not run before it, and
+     * its spawner can be told at once. */
+    bool asleep = birth->behavior->offered->init == NULL;
+    struct actor_birth silent = *birth;
+    if (asleep) silent.born_for = (tr_request){{0, 0, 0}, 0};
+    tr_status status = make_actor(runtime, &silent, &made);
     if (status != TR_OK) return status;
     made->head = (struct slot_head){pid.slot, pid.generation, SLOT_ACTOR};
-    /* One that has nothing to do before its first message need not run before it. */
-    bool asleep = birth->behavior->offered->init == NULL && tr_pid_is_none(birth->born_for.from);
     if (asleep) made->phase = ACTOR_READY;
     count_birth(producer, birth->colour);
+    if (asleep && birth->born_for.id != 0) answer_at_birth(producer, made, birth->born_for);
     uint32_t waiting = unborn_bear(runtime, made, asleep);
     observe_actor(made, OBSERVE_BIRTH);
     if (waiting > 0 || !asleep) runtime_schedule(runtime, NULL, made);

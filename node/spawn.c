@@ -191,10 +191,8 @@ static tr_status bear(struct producer *producer, const tr_message *item, tr_erro
                                 .state = state,
                                 .limits = heard->has_limits ? &heard->limits : NULL,
                                 .colour = runtime_epoch(producer->runtime)};
-    bool asked = (item->flags & MESSAGE_ASK) != 0;
-    /* Without an answer to give there is only init that can fail. */
-    if (asked || heard->behavior->offered->init != NULL)
-        birth.born_for = (tr_request){item->from, asked ? item->serial : 0};
+    birth.born_for =
+        (tr_request){item->from, (item->flags & MESSAGE_ASK) != 0 ? item->serial : 0};
     status = actor_spawn_leased(producer, &birth, item->to);
     mem_free(converted);
     return status == TR_OK ? TR_OK : error_set(error, status, NULL, "its state cannot be copied");
