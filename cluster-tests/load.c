@@ -279,7 +279,8 @@ static const tr_behavior load_breeder = {
     .init = on_init,
 };
 
-/* ---- sprouts, planters, couriers -------------------------------------------------------------- */
+/* ---- sprouts, planters, couriers --------------------------------------------------------------
+ */
 
 /* A pid for somebody else to send to. */
 struct pointer {
@@ -526,7 +527,7 @@ const tr_behavior load_root = {
 };
 
 const tr_behavior *const load_behaviors[] = {
-    &load_root,  &load_account, &load_teller,  &load_asker,  &load_breeder,
-    &load_child, &load_sink,    &load_flooder, &load_caster, &load_sprout,
+    &load_root,     &load_account, &load_teller,  &load_asker,  &load_breeder,
+    &load_child,    &load_sink,    &load_flooder, &load_caster, &load_sprout,
     &load_seedling, &load_planter, &load_courier, NULL,
 };

@@ -140,8 +140,9 @@ static int by_channel(const void *left, const void *right) {
     return order;
 }
 
-/* The messages of one channel stand in the order they were sent. Of those that died with their actor
- * each died by itself: what came after it had closed may be recorded before what it still drops. */
+/* The messages of one channel stand in the order they were sent. Of those that died with their
+ * actor each died by itself: what came after it had closed may be recorded before what it still
+ * drops. */
 static void check_part_order(struct cut *cut) {
     if (cut->found_count == 0) return;
     qsort(cut->found, cut->found_count, sizeof *cut->found, by_channel);

@@ -340,8 +340,7 @@ static void answer_end(struct worker *worker, tr_actor *actor, tr_status reason)
         message_free(extra->stop_for);
         extra->stop_for = NULL;
     }
-    if (reason != TR_EEXIST)
-        actor_answer_birth(actor, reason == TR_OK ? TR_OK : TR_EFAILED);
+    if (reason != TR_EEXIST) actor_answer_birth(actor, reason == TR_OK ? TR_OK : TR_EFAILED);
 }
 
 /* Ends the actor: stop callback, dead letters for its mail, the slot's next generation. */

@@ -27,8 +27,7 @@ tr_status ask_open(tr_actor *asker, const tr_message *request, const tr_ask_opti
     }
     ask->id = request->serial;
     ask->target = request->to;
-    ask->request =
-        request->kind == MESSAGE_SPAWN ? asker->runtime->spawn_request : request->type;
+    ask->request = request->kind == MESSAGE_SPAWN ? asker->runtime->spawn_request : request->type;
     ask->hold = options->hold;
     tr_message *token = message_new(0);
     token->kind = MESSAGE_ASK_TIMEOUT;

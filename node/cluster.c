@@ -253,6 +253,12 @@ static void router_return_slot(void *context, tr_actor *self, const struct spawn
     lease_return(self, hold);
 }
 
+static const struct mould_heard *router_heard_mould(void *context, uint32_t origin,
+                                                    uint64_t number) {
+    tr_node *node = context;
+    return lease_mould(node->peer_list[origin - 1], number);
+}
+
 static const char *router_member_at(void *context, size_t index) {
     const struct routes *routes = routes_of(context);
     return index < routes->up_count ? routes->up[index] : NULL;
@@ -270,6 +276,7 @@ static const struct router_ops router = {
     .node_of = router_node_of,
     .hold_slot = router_hold_slot,
     .return_slot = router_return_slot,
+    .heard_mould = router_heard_mould,
     .member_at = router_member_at,
 };
 

@@ -60,7 +60,7 @@ static struct deadletter keep(struct deadletters *letters, const tr_message *dro
                                 .trace = dropped->trace,
                                 .wall_ns = wall_ns};
     snprintf(kept->record, sizeof kept->record, "%s",
-             dropped->kind == MESSAGE_STOP    ? "stop"
+             dropped->kind == MESSAGE_STOP   ? "stop"
              : message_name(dropped) == NULL ? ""
                                              : message_name(dropped));
     return *kept;

@@ -26,7 +26,7 @@ enum {
     OUTSTANDING_MAX = 2 * LEASE_SLOTS_MAX /* lent and not spawned into */
 };
 
-#define SPENT_FAST_NS UINT64_C(200000000)    /* half a lease spent in less: it grows */
+#define SPENT_FAST_NS UINT64_C(200000000)     /* half a lease spent in less: it grows */
 #define SPENT_SLOWLY_NS UINT64_C(10000000000) /* in more: it shrinks */
 
 /* Slots `first` .. `first` + `count` - 1, all of one generation. */
@@ -53,7 +53,7 @@ struct lease {
     struct run *runs;
     uint32_t first_run, run_count, run_room;
     uint32_t slot_count;
-    struct waiters waiters; /* actors muted until there are slots */
+    struct waiters waiters;      /* actors muted until there are slots */
     struct lease_cache **caches; /* by worker */
 
     /* what the peer was lent: core */
@@ -78,8 +78,7 @@ struct lease *lease_new(struct peer *peer) {
 
 static void forget_moulds(struct lease *lease) {
     size_t cursor = 0;
-    for (struct mould_heard *each;
-         (each = map_u64_next(&lease->moulds, &cursor, NULL)) != NULL;)
+    for (struct mould_heard *each; (each = map_u64_next(&lease->moulds, &cursor, NULL)) != NULL;)
         mem_free(each);
     map_u64_fini(&lease->moulds);
 }
@@ -110,7 +109,8 @@ static struct lease_cache *cache_of(struct lease *lease, unsigned worker, uint32
     return cache;
 }
 
-/* Under the lock: moves some slots to a cache. A share of what there is, so that no worker hoards. */
+/* Under the lock: moves some slots to a cache. A share of what there is, so that no worker hoards.
+ */
 static void take_batch(struct lease *lease, struct lease_cache *cache) {
     uint32_t share = lease->slot_count / (2 * runtime_of(lease)->worker_count) + 1;
     uint32_t wanted = share < LEASE_BATCH ? share : LEASE_BATCH;
@@ -168,8 +168,7 @@ static void announce(struct lease *lease, struct lease_cache *cache, uint32_t nu
     if (number >= cache->announced_bits) {
         uint32_t bits = (number / 512 + 1) * 512;
         cache->announced = mem_realloc(cache->announced, bits / 8);
-        memset(cache->announced + cache->announced_bits / 8, 0,
-               (bits - cache->announced_bits) / 8);
+        memset(cache->announced + cache->announced_bits / 8, 0, (bits - cache->announced_bits) / 8);
         cache->announced_bits = bits;
     }
     uint8_t bit = (uint8_t)(1u << (number % 8));
@@ -197,8 +196,8 @@ tr_status lease_hold(struct peer *peer, uint64_t space, tr_actor *self,
     if (session == 0) return TR_EUNREACHABLE;
     if (!atomic_load_explicit(&lease->lends, memory_order_relaxed)) return TR_ENOTSUP;
     unsigned worker = self->worker->index;
-    uint32_t number = moulds_number(runtime_of(lease)->moulds, worker, wish->behavior, wish->name,
-                                    wish->marks);
+    uint32_t number =
+        moulds_number(runtime_of(lease)->moulds, worker, wish->behavior, wish->name, wish->marks);
     if (number == 0) return TR_EINVAL;
     struct lease_cache *cache = cache_of(lease, worker, session);
     if (cache->next == cache->count) {
@@ -235,8 +234,7 @@ static void add_run(struct lease *lease, struct run run) {
 static void close_ranks(struct lease *lease) {
     uint32_t left = lease->run_count - lease->first_run;
     if (lease->first_run < left) return; /* moved again only after as many have gone */
-    if (left > 0)
-        memmove(lease->runs, lease->runs + lease->first_run, left * sizeof *lease->runs);
+    if (left > 0) memmove(lease->runs, lease->runs + lease->first_run, left * sizeof *lease->runs);
     lease->first_run = 0;
     lease->run_count = left;
 }
@@ -349,11 +347,13 @@ static void lend_again(struct lease *lease, uint64_t now_ns) {
     if (lease->size > lease->outstanding) lend(lease, lease->size - lease->outstanding, now_ns);
 }
 
-bool lease_spent(struct peer *peer, tr_pid pid, uint64_t mould, const struct mould_heard **mould_out,
-                 uint64_t now_ns, tr_error *error) {
+const struct mould_heard *lease_mould(const struct peer *peer, uint64_t number) {
+    return map_u64_find(&peer->lease->moulds, number);
+}
+
+bool lease_spent(struct peer *peer, tr_pid pid, uint64_t mould, uint64_t now_ns, tr_error *error) {
     struct lease *lease = peer->lease;
-    const struct mould_heard *found = map_u64_find(&lease->moulds, mould);
-    if (found == NULL) {
+    if (lease_mould(peer, mould) == NULL) {
         error_set(error, TR_EDATA, NULL, "a spawn of a number that was never announced");
         return false;
     }
@@ -361,7 +361,6 @@ bool lease_spent(struct peer *peer, tr_pid pid, uint64_t mould, const struct mou
         error_set(error, TR_EDATA, NULL, "a spawn into a slot that is not leased to it");
         return false;
     }
-    *mould_out = found;
     if (lease->outstanding > 0) lease->outstanding--;
     if (lease->outstanding < lease->size / 2 && may_lend(lease)) lend_again(lease, now_ns);
     return true;

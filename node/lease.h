@@ -46,10 +46,12 @@ void lease_session_down(struct peer *peer);
 /* Lends for the first time in a session, once both are members. */
 void lease_step(struct peer *peer, uint64_t now_ns);
 
-/* A spawn of the peer's has arrived: true and counted, with its mould in `*mould_out`; false: it may
- * not spawn there, and `error` says why. */
-bool lease_spent(struct peer *peer, tr_pid pid, uint64_t mould, const struct mould_heard **mould_out,
-                 uint64_t now_ns, tr_error *error);
+/* A spawn of the peer's has arrived: true and counted. False: it may not spawn there, and `error`
+ * says why. */
+bool lease_spent(struct peer *peer, tr_pid pid, uint64_t mould, uint64_t now_ns, tr_error *error);
+
+/* What a number means in the peer's spawns of this session, or NULL. */
+const struct mould_heard *lease_mould(const struct peer *peer, uint64_t number);
 
 /* Slots lent to the peer and not spawned into. */
 uint32_t lease_outstanding(const struct peer *peer);

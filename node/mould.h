@@ -15,7 +15,7 @@
 #include "node/actor.h"
 
 enum {
-    MOULDS_MAX = 65536,   /* numbers of one node */
+    MOULDS_MAX = 65536,    /* numbers of one node */
     MOULD_NAME_BYTES = 256 /* of a behavior spawned on another node, closing zero included */
 };
 

@@ -121,9 +121,8 @@ static enum link_filing file_message(struct peer *peer, const struct envelope *e
     }
     tr_error error = {0};
     bool spawns = envelope->flags >> 8 == MESSAGE_SPAWN;
-    const struct mould_heard *mould = NULL;
-    bool known = !spawns || lease_spent(peer, envelope->to, envelope->reference, &mould,
-                                        now_of(peer), &error);
+    bool known =
+        !spawns || lease_spent(peer, envelope->to, envelope->reference, now_of(peer), &error);
     tr_message *item = known ? decode(peer, envelope, &error) : NULL;
     if (item == NULL) {
         bad_peer(peer, error.message);
@@ -139,7 +138,6 @@ static enum link_filing file_message(struct peer *peer, const struct envelope *e
     item->flags = (uint8_t)envelope->flags;
     item->origin = (uint16_t)peer->origin;
     item->origin_session = peer->last_serial;
-    item->context = mould;
     if (peer->held.first != NULL || peer_is_outside(peer))
         return hold(peer, item, (uint32_t)envelope->wire_bytes);
     post_arrived(&node->producer, &item);

@@ -85,8 +85,8 @@ static tr_status post_to_nobody(struct producer *producer, tr_actor *sender, tr_
     return TR_OK;
 }
 
-/* Nobody is found: it waits for a birth, or is dead. Returns who was born a moment ago, or NULL when
- * the message is taken. */
+/* Nobody is found: it waits for a birth, or is dead. Returns who was born a moment ago, or NULL
+ * when the message is taken. */
 static struct slot_head *post_to_unborn(struct producer *producer, tr_actor *sender,
                                         tr_message **posted) {
     struct notice notice;

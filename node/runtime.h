@@ -27,6 +27,7 @@
 #include "node/tally.h"
 
 struct directory;
+struct mould_heard;
 struct moulds;
 struct unborn;
 struct spawn_wish;
@@ -138,6 +139,8 @@ struct router_ops {
                            struct spawn_hold *hold_out);
     /* Gives a slot back that was held and not spawned into. */
     void (*return_slot)(void *context, tr_actor *self, const struct spawn_hold *hold);
+    /* What the number of a mould means that a peer has told; NULL: it has not. Core thread. */
+    const struct mould_heard *(*heard_mould)(void *context, uint32_t origin, uint64_t number);
     /* The members that are up, oldest first; NULL past the end. Within a reclaim section, borrowed
      * for it. */
     const char *(*member_at)(void *context, size_t index);

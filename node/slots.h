@@ -34,7 +34,7 @@ struct slot_head {
 
 struct slot {
     _Atomic(struct slot_head *) head; /* NULL: free or dead */
-    uint32_t generation; /* the next one to give out; the taker's or the freer's to write */
+    uint32_t generation;     /* the next one to give out; the taker's or the freer's to write */
     _Atomic uint32_t lessee; /* leased to the peer of that origin and not born yet (unborn.h); 0 */
 };
 

@@ -44,9 +44,9 @@ static tr_status make_spawn(tr_actor *self, const tr_record *state_record, const
     const record_type *type = NULL;
     if (state != NULL) {
         type = record_table_find(runtime->records, state_record);
-        tr_status status =
-            type != NULL ? TR_OK
-                         : record_table_intern(runtime->records, state_record, &type, error);
+        tr_status status = type != NULL
+                               ? TR_OK
+                               : record_table_intern(runtime->records, state_record, &type, error);
         if (status != TR_OK) return status;
     }
     tr_status status = message_of(type, state, runtime->message_bytes_max, made_out);
@@ -118,8 +118,7 @@ static void report(struct producer *producer, tr_actor *self, tr_pid pid, const 
 
 void spawn_lost(struct producer *producer, const tr_message *item, const char *reason) {
     if ((item->flags & MESSAGE_ASK) != 0) return;
-    const struct mould *mould =
-        moulds_at(producer->runtime->moulds, (uint32_t)item->reference);
+    const struct mould *mould = moulds_at(producer->runtime->moulds, (uint32_t)item->reference);
     char text[MOULD_NAME_BYTES + 128];
     snprintf(text, sizeof text, "%s: %.120s", mould == NULL ? "?" : mould->name, reason);
     report(producer, NULL, item->to, text);
@@ -136,11 +135,12 @@ void spawn_failed(tr_actor *self, const tr_message *item) {
 /* ---- the node that bears --------------------------------------------------------------------- */
 
 /* Tells the spawner; of one that waits for no answer, only that it failed. */
-static void answer(struct producer *producer, const tr_message *item, tr_status status,
-                   const char *reason) {
-    const struct mould_heard *heard = item->context;
+static void answer(struct producer *producer, const tr_message *item,
+                   const struct mould_heard *heard, const tr_error *error) {
+    tr_status status = error->status;
     struct tr_spawned spawned = {.status = status, .pid = item->to};
-    snprintf(spawned.reason, sizeof spawned.reason, "%.60s: %.64s", heard->mould.name, reason);
+    snprintf(spawned.reason, sizeof spawned.reason, "%.60s: %.64s", heard->mould.name,
+             error->message);
     bool asked = (item->flags & MESSAGE_ASK) != 0;
     tr_message *made;
     check(message_of(producer->runtime->spawned, &spawned, UINT32_MAX, &made) == TR_OK);
@@ -157,11 +157,10 @@ static tr_status state_of(const struct behavior *behavior, const tr_message *ite
                           const void **state_out, void **converted_out, tr_error *error) {
     *state_out = item->type == NULL ? NULL : item->body;
     if (item->type == behavior->state || item->type == NULL) return TR_OK;
-    if (behavior->state == NULL)
-        return error_set(error, TR_EDATA, NULL, "it has no state");
+    if (behavior->state == NULL) return error_set(error, TR_EDATA, NULL, "it has no state");
     size_t bytes;
-    tr_status status = record_convert_measure(item->type, item->body, behavior->state, NULL,
-                                              &bytes, error);
+    tr_status status =
+        record_convert_measure(item->type, item->body, behavior->state, NULL, &bytes, error);
     if (status != TR_OK) return status;
     *converted_out = mem_alloc(bytes + 1);
     record_convert(item->type, item->body, behavior->state, *converted_out, bytes);
@@ -179,8 +178,8 @@ static tr_status check_mould(const struct runtime *runtime, const struct mould_h
     return TR_OK;
 }
 
-static tr_status bear(struct producer *producer, const tr_message *item, tr_error *error) {
-    const struct mould_heard *heard = item->context;
+static tr_status bear(struct producer *producer, const tr_message *item,
+                      const struct mould_heard *heard, tr_error *error) {
     tr_status status = check_mould(producer->runtime, heard, error);
     if (status != TR_OK) return status;
     const void *state;
@@ -191,16 +190,15 @@ static tr_status bear(struct producer *producer, const tr_message *item, tr_erro
                                 .state = state,
                                 .limits = heard->has_limits ? &heard->limits : NULL,
                                 .colour = runtime_epoch(producer->runtime)};
-    birth.born_for =
-        (tr_request){item->from, (item->flags & MESSAGE_ASK) != 0 ? item->serial : 0};
+    birth.born_for = (tr_request){item->from, (item->flags & MESSAGE_ASK) != 0 ? item->serial : 0};
     status = actor_spawn_leased(producer, &birth, item->to);
     mem_free(converted);
     return status == TR_OK ? TR_OK : error_set(error, status, NULL, "its state cannot be copied");
 }
 
 /* A spawn that was in flight at the cut, as one that can be spawned again. */
-static void record_request(struct producer *producer, const tr_message *item, uint64_t epoch) {
-    const struct mould_heard *heard = item->context;
+static void record_request(struct producer *producer, const tr_message *item,
+                           const struct mould_heard *heard, uint64_t epoch) {
     struct buffer state;
     buffer_init(&state);
     if (item->type != NULL) record_encode(item->type, item->body, &state);
@@ -219,7 +217,6 @@ static void record_request(struct producer *producer, const tr_message *item, ui
     head.type = made->type;
     head.body_bytes = made->body_bytes;
     head.reference = 0;
-    head.context = NULL;
     memcpy(made, &head, sizeof head);
     recording_message(producer, made, epoch, NULL);
     message_free(made);
@@ -229,22 +226,23 @@ static void record_request(struct producer *producer, const tr_message *item, ui
 void spawn_arrived(struct producer *producer, tr_message **arrived) {
     struct runtime *runtime = producer->runtime;
     tr_message *item = *arrived;
-    if (!unborn_is_leased(runtime, item->to, item->origin)) {
+    const struct mould_heard *heard =
+        runtime->router->heard_mould(runtime->router_context, item->origin, item->reference);
+    if (heard == NULL || !unborn_is_leased(runtime, item->to, item->origin)) {
         deadletter_drop(producer, NULL, arrived, DEADLETTER_NO_LEASE);
         return;
     }
     *arrived = NULL;
     uint64_t epoch = runtime_epoch(runtime);
     if (item->colour < epoch) {
-        record_request(producer, item, epoch);
+        record_request(producer, item, heard, epoch);
         item->colour = epoch;
     }
     runtime_observe_message(runtime, OBSERVE_RECEIVE, item, epoch, NULL);
     tr_error error = {0};
-    tr_status status = bear(producer, item, &error);
-    if (status != TR_OK) {
+    if (bear(producer, item, heard, &error) != TR_OK) {
         unborn_drop(producer, item->to, DEADLETTER_UNBORN_FAILED);
-        answer(producer, item, status, error.message);
+        answer(producer, item, heard, &error);
     }
     runtime_observe_message(runtime, OBSERVE_HANDLED, item, epoch, NULL);
     tally_count(&producer->tally, TALLY_RECEIVED, item->origin, item->origin_session, epoch);

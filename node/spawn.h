@@ -49,7 +49,7 @@ tr_status spawn_away(tr_actor *self, const tr_behavior *behavior, const char *na
 /* True when the actor's behavior is told the outcome of its spawns. */
 bool spawn_is_told(const tr_actor *self);
 
-/* Takes in a spawn that a link has brought; its context is the mould_heard. Core thread. */
+/* Takes in a spawn that a link has brought. Core thread. */
 void spawn_arrived(struct producer *producer, tr_message **arrived);
 
 /* A spawn ends as a dead letter at the spawner's node: says so in the log and counts it, unless its

@@ -69,8 +69,8 @@ static bool is_full(const struct unborn *unborn, uint32_t slot, uint64_t bytes) 
     const struct cradle *cradle = map_u64_find(&unborn->cradles, slot);
     return atomic_load_explicit(&unborn->count, memory_order_relaxed) >= UNBORN_ALL_MESSAGES_MAX ||
            unborn->bytes + bytes > UNBORN_ALL_BYTES_MAX ||
-           (cradle != NULL && (cradle->count >= UNBORN_MESSAGES_MAX ||
-                               cradle->bytes + bytes > UNBORN_BYTES_MAX));
+           (cradle != NULL &&
+            (cradle->count >= UNBORN_MESSAGES_MAX || cradle->bytes + bytes > UNBORN_BYTES_MAX));
 }
 
 /* Under the lock: the message waits in its slot. */
@@ -93,10 +93,9 @@ static struct cradle *take_cradle(struct unborn *unborn, uint32_t slot) {
     if (cradle == NULL) return NULL;
     list_remove(&unborn->order, &cradle->node);
     unborn->bytes -= cradle->bytes;
-    atomic_store_explicit(&unborn->count,
-                          atomic_load_explicit(&unborn->count, memory_order_relaxed) -
-                              cradle->count,
-                          memory_order_relaxed);
+    atomic_store_explicit(
+        &unborn->count, atomic_load_explicit(&unborn->count, memory_order_relaxed) - cradle->count,
+        memory_order_relaxed);
     return cradle;
 }
 

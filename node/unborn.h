@@ -25,11 +25,11 @@ struct runtime;
 struct unborn;
 
 enum {
-    UNBORN_MESSAGES_MAX = 1000,         /* waiting for one birth */
-    UNBORN_BYTES_MAX = 1 << 20,         /* of them, but for a single larger one */
-    UNBORN_ALL_MESSAGES_MAX = 65536,    /* waiting for all births of a node */
-    UNBORN_ALL_BYTES_MAX = 64 << 20,    /* of them */
-    UNBORN_WAIT_MS = 15000              /* from the first message; longer than a peer may be silent */
+    UNBORN_MESSAGES_MAX = 1000,      /* waiting for one birth */
+    UNBORN_BYTES_MAX = 1 << 20,      /* of them, but for a single larger one */
+    UNBORN_ALL_MESSAGES_MAX = 65536, /* waiting for all births of a node */
+    UNBORN_ALL_BYTES_MAX = 64 << 20, /* of them */
+    UNBORN_WAIT_MS = 15000           /* from the first message; longer than a peer may be silent */
 };
 
 struct unborn *unborn_new(void);
@@ -49,11 +49,12 @@ struct slot_head unborn_lease(struct producer *producer, uint32_t lessee);
 /* True while that slot is leased to that peer and nobody was born there. */
 bool unborn_is_leased(const struct runtime *runtime, tr_pid pid, uint32_t lessee);
 
-/* Publishes `made`, whose head has a leased slot, with all that waits there in its list; the lease of
- * the slot is over. Returns how many wait. `asleep`: when none does, it goes idle at once. */
+/* Publishes `made`, whose head has a leased slot, with all that waits there in its list; the lease
+ * of the slot is over. Returns how many wait. `asleep`: when none does, it goes idle at once. */
 uint32_t unborn_bear(struct runtime *runtime, tr_actor *made, bool asleep);
 
-/* Nobody will be born there: the slot's lease is over, its generation used up, what waits is dead. */
+/* Nobody will be born there: the slot's lease is over, its generation used up, what waits is dead.
+ */
 void unborn_drop(struct producer *producer, tr_pid pid, enum deadletter_reason reason);
 
 /* The session with that peer is over: drops all slots leased to it. */

@@ -14,10 +14,10 @@
 #include <troupe.h>
 
 enum envelope_kind {
-    ENVELOPE_RECORD = 0,  /* `record` is from now on the record that `body` describes */
-    ENVELOPE_MESSAGE = 1, /* between user actors */
-    ENVELOPE_CONTROL = 2, /* between actors, but the runtime's: exits, downs, spawns, names */
-    ENVELOPE_MEMBER = 3,  /* membership; only `flags` and `body` */
+    ENVELOPE_RECORD = 0,   /* `record` is from now on the record that `body` describes */
+    ENVELOPE_MESSAGE = 1,  /* between user actors */
+    ENVELOPE_CONTROL = 2,  /* between actors, but the runtime's: exits, downs, spawns, names */
+    ENVELOPE_MEMBER = 3,   /* membership; only `flags` and `body` */
     ENVELOPE_SNAPSHOT = 4, /* snapshot coordination: start, marker, ...; only `flags` and `body` */
     ENVELOPE_LEASE = 5     /* slots lent for spawns, and what is spawned; only `flags` and `body` */
 };

@@ -1,3 +1,3 @@
 # file: node/spawn.c
 # A spawner is not told that its spawn has failed.
-s/^        answer\(producer, item, status, error\.message\);//
+s/^        answer\(producer, item, heard, &error\);//
