@@ -6,13 +6,14 @@ cluster, exchanges messages with actors, and breaks every rule once: the session
 reason, the node go on.
 """
 from harness import Cluster, equal, expect, run, test, until
-from wire_peer import (ACK, BYE, CONTROL, DATA, HELLO, HELLO_ACK, MEMBER, MESSAGE, PING, PONG, RECORD,
-                       RESEND, Frame, Peer, is_uint, pack)
+from wire_peer import (ACK, BYE, CONTROL, DATA, HELLO, HELLO_ACK, LEASE, MEMBER, MESSAGE, PING, PONG,
+                       RECORD, RESEND, Frame, Peer, is_uint, pack)
 
 DEPOSIT = ['deposit', [['cents', 4, 1, None]]]
 TRANSFER = ['transfer', [['to', 16, 1, None], ['cents', 4, 1, None]]]
 GET = ['get', []]
-ASK, REPLY = 1, 2
+ASK, REPLY, EXEMPT, SPAWN = 1, 2, 4, 5 << 8
+MOULD, GRANT, DRY = 1, 2, 3
 
 
 def types(peer):
@@ -119,6 +120,138 @@ def numbers_decide_what_is_delivered():
         peer.send(DATA, second, extra)
         peer.until(lambda: peer.frames[-1].ack == third[1], 10, 'the ack')
         until(lambda: cents_of(cluster, 'acc') == 111, 10, 'all deposits once')
+
+
+# ---- leases and spawns ---------------------------------------------------------------------------
+
+def leased(peer):
+    """All slots lent so far, as [slot, generation]."""
+    slots = []
+    for one in peer.envelopes:
+        if one.kind == LEASE:
+            kind, runs = one.content()
+            equal((kind, len(runs) % 3), (GRANT, 0), 'what a node says of leases')
+            for first, generation, count in zip(*[iter(runs)] * 3):
+                slots += [[slot, generation] for slot in range(first, first + count)]
+    return slots
+
+
+def member_with_lease(cluster, name='py'):
+    """A member that has been lent slots; (peer, a pid of each)."""
+    peer = Peer(cluster['n1'], name, leases=1)
+    peer.open().join()
+    peer.until(lambda: leased(peer), 20, 'a lease')
+    return peer, [[peer.space_of('n1'), *slot] for slot in leased(peer)]
+
+
+@test
+def a_spawn_needs_no_round_trip_and_what_overtakes_it_waits():
+    with Cluster(1, insecure=True) as cluster:
+        peer, pids = member_with_lease(cluster)
+        with peer:
+            equal(len({tuple(pid) for pid in pids}), 256, 'slots of a first lease')
+            mine = [peer.space, 1, 1]
+            peer.data(RECORD, DEPOSIT, record=1)
+            peer.data(RECORD, GET, record=2)
+            for number in range(1, 4):  # nobody is born there yet
+                peer.data(MESSAGE, [10 ** number], to=pids[7], sender=mine, record=1, message_id=number)
+            peer.data(LEASE, [MOULD, 1, 'account', 0, 0, 0])
+            peer.data(MESSAGE, b'', to=pids[7], sender=mine, record=0, message_id=4, reference=1, flags=SPAWN)
+            peer.data(MESSAGE, [], to=pids[7], sender=mine, record=2, message_id=5, flags=ASK)
+            peer.until(lambda: any(one.reference == 5 for one in peer.envelopes), 10, 'the balance')
+            replies = [one for one in peer.envelopes if one.to == mine]
+            equal([one.content() for one in replies], [[1110]], 'the balance, and no word of the birth')
+            equal(replies[0].sender, pids[7], 'from the leased pid')
+
+
+@test
+def spawners_hear_of_what_they_asked_and_of_failures():
+    with Cluster(1, insecure=True) as cluster:
+        peer, pids = member_with_lease(cluster)
+        with peer:
+            mine = [peer.space, 1, 1]
+            for number, name in ((1, 'account'), (2, 'nothing')):
+                peer.data(LEASE, [MOULD, number, name, 0, 0, 0])
+                peer.data(LEASE, [MOULD, number, name, 0, 0, 0])  # each worker tells once
+            peer.data(LEASE, [MOULD, 3, 'account', 5, 4, 3])
+            for at, (mould, flags) in enumerate(((1, ASK), (2, ASK), (2, 0), (3, 0))):
+                peer.data(MESSAGE, b'', to=pids[at], sender=mine, record=0, message_id=at + 1,
+                          reference=mould, flags=SPAWN | flags)
+            peer.until(lambda: sum(one.to == mine for one in peer.envelopes) == 4, 10, 'four answers')
+            heard = {tuple(one.content()[1]): one for one in peer.envelopes if one.to == mine}
+            for at, (flags, code, words) in enumerate((
+                    (REPLY, 'TR_OK', ''), (REPLY | EXEMPT, 'TR_ENOENT', 'nothing: n1 offers no'),
+                    (EXEMPT, 'TR_ENOENT', 'nothing: n1 offers no'), (EXEMPT, 'TR_EINVAL', 'account: mailbox'))):
+                one = heard[tuple(pids[at])]
+                equal(peer.records[one.record][0], 'tr_spawned', 'the answer')
+                equal((one.flags, one.to, one.reference), (flags, mine, at + 1 if flags & REPLY else 0), code)
+                expect(words in one.content()[2] and (one.content()[0] == 0) == (code == 'TR_OK'),
+                       f'{code}: {one.content()}')
+
+
+@test
+def a_lease_grows_with_its_use_and_ends_with_its_session():
+    with Cluster(1, insecure=True) as cluster:
+        peer, pids = member_with_lease(cluster)
+        with peer:
+            peer.data(LEASE, [MOULD, 1, 'account', 0, 0, 0])
+            for at in range(129):
+                peer.data(MESSAGE, b'', to=pids[at], sender=[peer.space, 1, 1], record=0, message_id=at + 1,
+                          reference=1, flags=SPAWN)
+            peer.until(lambda: len(leased(peer)) == 129 + 512, 10, 'a lease twice as large')
+            peer.data(LEASE, [DRY])
+            peer.until(lambda: len(leased(peer)) == 129 + 512 + 1024, 10, 'more, as none is left')
+            peer.data(RECORD, DEPOSIT, record=1)
+            peer.data(MESSAGE, [1], to=pids[200], sender=[peer.space, 1, 1], record=1, message_id=500)
+            peer.send(BYE, [1, 'over'])
+            until(lambda: "unborn: its spawner's session ended" in cluster['n1'].log(), 20, 'what waited is dead')
+
+
+def broken_leases(peer, pids):
+    """By what is wrong: the envelopes to send, a word of the BYE."""
+    mine = [peer.space, 1, 1]
+    mould = [LEASE, [MOULD, 1, 'account', 0, 0, 0], {}]
+
+    def spawn(to, number=1):
+        return [MESSAGE, b'', {'to': to, 'sender': mine, 'record': 0, 'message_id': 1, 'reference': number,
+                               'flags': SPAWN}]
+
+    return {
+        'a slot that is not leased': ([mould, spawn([pids[0][0], 1, 1])], 'not leased'),
+        'another generation': ([mould, spawn([*pids[0][:2], 9])], 'not leased'),
+        'one slot twice': ([mould, spawn(pids[0]), spawn(pids[0])], 'not leased'),
+        'a slot beyond all': ([mould, spawn([pids[0][0], (1 << 32) - 1, 1])], 'not leased'),
+        'a number never told': ([spawn(pids[0])], 'never announced'),
+        'one number for two': ([mould, [LEASE, [MOULD, 1, 'till', 0, 0, 0], {}]], 'two behaviors'),
+        'a name without end': ([[LEASE, [MOULD, 1, 'x' * 256, 0, 0, 0], {}]], 'read'),
+        'number 0': ([[LEASE, [MOULD, 0, 'account', 0, 0, 0], {}]], 'read'),
+        'a lease of nothing': ([[LEASE, [GRANT, [5, 1, 0]], {}]], 'cannot be'),
+        'a lease past the last slot': ([[LEASE, [GRANT, [(1 << 32) - 2, 1, 3]], {}]], 'cannot be'),
+        'half a run': ([[LEASE, [GRANT, [5, 1]], {}]], 'cannot be'),
+        'a huge lease': ([[LEASE, [GRANT, [5, 1, 131072]], {}], [LEASE, [GRANT, [5, 1, 1]], {}]], 'more slots'),
+        'no kind of word': ([[LEASE, [9], {}]], 'no word'),
+        'no word at all': ([[LEASE, 'lease', {}]], 'no word'),
+        'bytes behind a word': ([[LEASE, pack([DRY], 1), {}]], 'no word'),
+    }
+
+
+@test
+def nonsense_about_leases_ends_the_session():
+    with Cluster(1, insecure=True) as cluster:
+        pid = cluster['n1'].pid
+        names = list(broken_leases(Peer(cluster['n1'], 'list'), [[1, 2, 3]] * 9))
+        for number, name in enumerate(names):
+            peer, pids = member_with_lease(cluster, f'bad{number}')
+            with peer:
+                peer.silent = True
+                envelopes, word = broken_leases(peer, pids)[name]
+                for kind, body, options in envelopes:
+                    peer.data(kind, body, **options)
+                peer.until(lambda: peer.bye is not None, 10, f'BYE for {name}')
+                byes = [frame.items[0] for frame in peer.frames if frame.type == BYE]
+                expect(word in byes[0][1], f'{name}: BYE {byes}')
+            until(lambda: cluster.members()[f'bad{number}']['state'] == 'down', 30, 'it is down')
+        equal(cluster.members()['n1']['pid'], pid, 'process of the node')
 
 
 # ---- broken rules -------------------------------------------------------------------------------

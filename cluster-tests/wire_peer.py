@@ -12,12 +12,12 @@ import zmq
 from harness import Failure, equal, expect, free_port
 
 HELLO, HELLO_ACK, DATA, ACK, RESEND, PING, PONG, BYE = range(1, 9)
-RECORD, MESSAGE, CONTROL, MEMBER, SNAPSHOT = range(5)
+RECORD, MESSAGE, CONTROL, MEMBER, SNAPSHOT, LEASE = range(6)
 GREET, JOIN, WAIT, REDIRECT, REFUSE, VIEW, LEFT = range(1, 8)
 UNKNOWN, JOINING, UP = 0, 1, 2
 HELLO_KEYS = {'cluster': str, 'generation': int, 'endpoint': str, 'control': str, 'key': bytes,
               'space': int, 'ordinal': int, 'message_bytes': int, 'window_messages': int,
-              'window_bytes': int, 'epoch': int, 'token': int, 'answer': int, 'bound': int}
+              'window_bytes': int, 'leases': int, 'epoch': int, 'token': int, 'answer': int, 'bound': int}
 BODIES = {HELLO: 1, HELLO_ACK: 1, ACK: 0, RESEND: 0, PING: 1, PONG: 1, BYE: 1}
 
 
@@ -104,7 +104,7 @@ class Envelope:
         expect(isinstance(items, list) and len(items) == 12, f'envelope {items!r}')
         (self.kind, self.sequence, self.to, self.sender, self.record, self.colour, self.trace,
          self.span, self.message_id, self.reference, self.flags, self.body) = items
-        expect(is_uint(self.kind, 5) and is_uint(self.sequence) and self.sequence > 0, items)
+        expect(is_uint(self.kind, 6) and is_uint(self.sequence) and self.sequence > 0, items)
         expect(is_uint(self.flags, 1 << 32) and isinstance(self.body, bytes), items)
         between = items[2:10]
         if self.kind in (MESSAGE, CONTROL):
@@ -143,7 +143,7 @@ class Peer:
         self.hello = {'cluster': 'test', 'generation': 0, 'endpoint': f'tcp://127.0.0.1:{self.port}',
                       'control': '', 'key': bytes(32), 'space': self.space, 'ordinal': 0,
                       'message_bytes': 1 << 20, 'window_messages': 65536, 'window_bytes': 4 << 20,
-                      'epoch': 0, 'token': self.token, 'answer': 0, 'bound': 0, **hello}
+                      'leases': 0, 'epoch': 0, 'token': self.token, 'answer': 0, 'bound': 0, **hello}
         self.frames, self.envelopes, self.records = [], [], {}
         self.other, self.other_incarnation, self.session = None, 0, 1
         self.up, self.heard_ack, self.delivered, self.sent = False, False, 0, 0
@@ -173,7 +173,7 @@ class Peer:
         self.send(HELLO, {**self.hello, 'answer': self.other['token'] if self.other else 0})
 
     def envelope(self, kind, body, sequence=None, to=None, sender=None, record=None, colour=0,
-                 trace=None, message_id=0, flags=0):
+                 trace=None, message_id=0, reference=0, flags=0):
         """Items of an envelope with the next number; `body` is packed unless it is bytes."""
         if sequence is None:
             self.sent += 1
@@ -182,7 +182,7 @@ class Peer:
         if kind == RECORD:
             between[2] = record
         elif kind in (MESSAGE, CONTROL):
-            between = [to, sender, record, colour, trace, 0, message_id, 0]
+            between = [to, sender, record, colour, trace, 0, message_id, reference]
         body = body if isinstance(body, bytes) else pack(body)
         return [kind, sequence, *between, flags, body]
 
