@@ -15,12 +15,14 @@
 
 #include "node/base/check.h"
 #include "node/base/condition.h"
+#include "node/mould.h"
 #include "node/port.h"
 #include "node/post.h"
 #include "node/pressure.h"
 #include "node/recording.h"
 #include "node/runtime.h"
 #include "node/services.h"
+#include "node/spawn.h"
 #include "node/worker.h"
 
 enum { FIXTURE_SPACE = 7, FIXTURE_FAR = 99, FIXTURE_KEPT = 256 };
@@ -43,6 +45,10 @@ struct fixture {
     size_t far_count;
     struct pressure_note notes[FIXTURE_KEPT];
     size_t note_count;
+    tr_status hold_status;           /* what a wish for a slot elsewhere answers */
+    uint32_t held, returned;         /* slots elsewhere, above those of its services */
+    bool hold_waits;                 /* of the last wish */
+    const struct mould_heard *heard; /* mould 1 of every peer */
 };
 
 /* ---- environment and router ------------------------------------------------------------------ */
@@ -115,6 +121,31 @@ static inline const char *fixture_member_at(void *context, size_t index) {
     return index == 0 ? "here" : index == 1 ? "far" : NULL;
 }
 
+static inline tr_status fixture_hold_slot(void *context, tr_actor *self,
+                                          const struct spawn_wish *wish,
+                                          struct spawn_hold *hold_out) {
+    struct fixture *fixture = context;
+    fixture->hold_waits = wish->waits;
+    if (fixture->hold_status != TR_OK) return fixture->hold_status;
+    uint32_t number = moulds_number(fixture->runtime->moulds, self->worker->index, wish->behavior,
+                                    wish->name, wish->marks);
+    *hold_out = (struct spawn_hold){
+        .pid = {FIXTURE_FAR, FIXTURE_KEPT + ++fixture->held, 1}, .session = 3, .mould = number};
+    return TR_OK;
+}
+
+static inline void fixture_return_slot(void *context, tr_actor *self,
+                                       const struct spawn_hold *hold) {
+    (void)self, (void)hold;
+    ((struct fixture *)context)->returned++;
+}
+
+static inline const struct mould_heard *fixture_heard_mould(void *context, uint32_t origin,
+                                                            uint64_t number) {
+    (void)origin;
+    return number == 1 ? ((struct fixture *)context)->heard : NULL;
+}
+
 static const struct router_ops fixture_router = {.post = fixture_post_far,
                                                  .admits_port = fixture_admits,
                                                  .pressure = fixture_pressure,
@@ -124,6 +155,9 @@ static const struct router_ops fixture_router = {.post = fixture_post_far,
                                                  .pid_parse = fixture_pid_parse,
                                                  .space_of = fixture_space_of,
                                                  .node_of = fixture_node_of,
+                                                 .hold_slot = fixture_hold_slot,
+                                                 .return_slot = fixture_return_slot,
+                                                 .heard_mould = fixture_heard_mould,
                                                  .member_at = fixture_member_at};
 
 /* ---- life ------------------------------------------------------------------------------------ */

@@ -76,3 +76,18 @@ Test(slots, what_one_cache_frees_another_takes_without_growth) {
     cr_assert_eq(slots_used(&table), used);
     slots_fini(&table);
 }
+
+/* Somebody may hold that pair already, as a pid that was never born. */
+Test(slots, a_slot_that_is_skipped_never_gives_that_pair_again) {
+    open_table();
+    struct slot_head head = slots_take(&table, &cache);
+    slots_skip(&table, head.slot, &cache);
+    struct slot_head again = slots_take(&table, &cache);
+    cr_assert_eq(again.slot, head.slot);
+    cr_assert_eq(again.generation, head.generation + 1);
+    slots_entry(&table, again.slot)->generation = UINT32_MAX;
+    slots_skip(&table, again.slot, &cache);
+    for (int i = 0; i < 200; i++) cr_assert_neq(slots_take(&table, &cache).slot, head.slot);
+    cr_assert_null(slots_entry(&table, slots_used(&table)));
+    slots_fini(&table);
+}
