@@ -79,10 +79,11 @@ void control_status(struct control_call *call) {
         (json_int_t)node->runtime->worker_count, "uptime_ms",
         (json_int_t)((now_ns - node->opened_ns) / 1000000), "time_ns", (json_int_t)now_ns, "actors",
         (json_int_t)live_actors(node), "epoch", (json_int_t)runtime_epoch(node->runtime));
-    json_object_set_new(self, "counters",
-                        json_pack("{s:I, s:I, s:I, s:I}", "sent", (json_int_t)sums.sent, "handled",
-                                  (json_int_t)sums.handled, "refused", (json_int_t)sums.refused,
-                                  "dead_letters", (json_int_t)dead));
+    json_object_set_new(
+        self, "counters",
+        json_pack("{s:I, s:I, s:I, s:I, s:I}", "sent", (json_int_t)sums.sent, "handled",
+                  (json_int_t)sums.handled, "refused", (json_int_t)sums.refused, "dead_letters",
+                  (json_int_t)dead, "unspawned", (json_int_t)sums.unspawned));
     json_object_set_new(self, "dead_by_reason", reasons);
     control_reply_data(call, json_pack("{s:o, s:o}", "node", self, "members", members_json(node)));
 }

@@ -404,8 +404,8 @@ typedef struct tr_spawn_options {
     const char *node;  /* a member's name; NULL means this node */
     const void *state; /* the initial state, as the behavior's state struct; NULL means all zero */
     tr_mailbox_options mailbox;
-    const tr_record
-        *context_record; /* of a remote or named spawn: comes back with its tr_spawned message */
+    const tr_record *context_record; /* of a remote or named spawn by a behavior with a handler for
+                                        tr_spawned: comes back with that message */
     const void *context;
     const char *supervisor; /* later; must be NULL */
 } tr_spawn_options;
@@ -414,10 +414,25 @@ typedef struct tr_spawn_options {
         __VA_ARGS__                     \
     }
 
-/* Spawns an actor. On this node and without a name it exists when the call returns, with its pid in
- * `*pid_out`. On another node, or with a name, the outcome arrives as a tr_spawned message with the
- * pid (so the behavior needs an entry for it, else TR_EINVAL) and `*pid_out` is all zero. Errors:
- * TR_ENOENT no such node or behavior, TR_EINVAL, TR_ENOTSUP. */
+/*
+ * Spawns an actor; its pid is in `*pid_out` (may be NULL) when the call returns.
+ *
+ * On this node it exists then. On another node it is on its way: what is sent to the pid, from here
+ * at once or by anybody who is told of it, reaches it after its birth. A behavior with a handler
+ * for tr_spawned gets that message with the outcome, success or not. One without costs no answer; a
+ * failure (no such behavior there, a state that does not fit, init failed, the session ended) is
+ * logged and counted here, and what was sent to the pid becomes dead letters.
+ *
+ * Nodes lend each other slots for this ahead of time. When a flood of spawns has used them up for
+ * the moment, a behavior with a handler spawns all the same, with `*pid_out` all zero: the pid
+ * comes with tr_spawned. One without gets TR_EFULL, nothing was sent, and after its present message
+ * the actor is not run until there are slots again, so it may send itself the rest of the work and
+ * needs no timer. The same holds while the queue to that node is full.
+ *
+ * With a name, anywhere, the outcome arrives as tr_spawned, which the behavior must handle, and
+ * `*pid_out` is all zero. Errors: TR_ENOENT no such node, or (here) behavior, TR_EINVAL,
+ * TR_ENOTSUP, TR_EFULL, TR_EUNREACHABLE no session with that node, TR_ETOOBIG the state.
+ */
 TR_API tr_status tr_spawn(tr_actor *self, const tr_behavior *behavior,
                           const tr_spawn_options *options, tr_pid *pid_out);
 /* The same by the behavior's name, which only the target node needs to offer; `options->state` is
@@ -427,9 +442,9 @@ TR_API tr_status tr_spawn_by_name(tr_actor *self, const char *behavior,
                                   tr_pid *pid_out);
 
 struct tr_spawned {
-    int32_t status; /* TR_OK, TR_ENOENT, TR_EEXIST (name taken), TR_EUNREACHABLE, TR_ETIMEDOUT,
-                       TR_EDATA */
-    tr_pid pid;
+    int32_t status; /* TR_OK, TR_ENOENT, TR_EEXIST (name taken), TR_EFAILED (init), TR_EDATA,
+                       TR_ECLOSED; TR_EUNREACHABLE and TR_ETIMEDOUT: it may live or not */
+    tr_pid pid;     /* also of one that failed, when it was known */
     char reason[128];
 };
 TR_API extern const tr_record tr_spawned_record;
