@@ -289,6 +289,8 @@ static void on_dead_letter(struct oracle *oracle, struct machine *machine,
     if (again || late) fail_mail(oracle, mail, "I2: a dead letter after it was handled or dead");
     if (what->epoch > life_of(oracle, machine)->epoch)
         fail_mail(oracle, mail, "I6: dead newer than its node");
+    if (mail->sent && mail->sent_epoch > what->epoch)
+        fail_mail(oracle, mail, "I6: dead inside, sent outside");
     oracle->sim->report->dead_letters++;
     if (!mail->dead || (mail->dead_by_session && !by_session)) {
         mail->dead_epoch = what->epoch; /* the colour of whoever dropped it */

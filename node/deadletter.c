@@ -107,7 +107,9 @@ void deadletter_drop(struct producer *producer, tr_actor *context, tr_message **
         return;
     }
     /* In an actor's turn its colour decides on which side of a cut the message died; elsewhere the
-     * node's E does. */
+     * node's E does, and for what is newer than an actor that ended before it could turn: what was
+     * sent outside dies outside, and is answered from there (I6). */
+    if (context != NULL && item->colour > actor_colour(context)) context = NULL;
     uint64_t colour = context != NULL ? actor_colour(context) : runtime_epoch(runtime);
     recording_dead_letter(producer, item, colour, deadletter_text(reason));
     runtime_observe_message(runtime, OBSERVE_DEAD_LETTER, item, colour, deadletter_text(reason));

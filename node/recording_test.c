@@ -369,6 +369,33 @@ Test(recording, who_dies_older_is_red_as_well) {
 
 /* ---- aborts ---------------------------------------------------------------------------------- */
 
+/* E moves while a handler runs that ends its actor, and a message of the new colour comes in from a
+ * peer meanwhile: it was sent outside, so it must not count as received inside (I6, I8). */
+Test(recording, what_is_newer_than_an_actor_that_ends_dies_outside) {
+    open_world();
+    tr_pid pid = spawn();
+    tr_actor *actor = fixture_actor(&world, pid);
+    const record_type *type;
+    tr_message *mail;
+    cr_assert_eq(record_table_intern(world.runtime->records, &add_record, &type, NULL), TR_OK);
+    cr_assert_eq(message_of(type, &(struct add){.number = 1}, UINT32_MAX, &mail), TR_OK);
+    recording_move_epoch(world.runtime, 8);
+    mail->from = (tr_pid){FIXTURE_FAR, 5, 1};
+    mail->to = pid;
+    mail->serial = 1;
+    mail->flags = MESSAGE_ASK;
+    mail->colour = 8;
+    mail->origin = 3;
+    mail->origin_session = 2;
+    deadletter_drop(&world.core, actor, &mail, DEADLETTER_ENDED); /* as its end does */
+    cr_assert_eq(actor_colour(actor), 0);
+    cr_assert_eq(recording_received(world.runtime, 3, 2, 8), 0);
+    cr_assert_eq(recording_received(world.runtime, 3, 2, 9), 1);
+    cr_assert_eq(world.far_count, 1);
+    cr_assert_eq(world.far[0]->colour, 8, "the answer comes from outside as well");
+    close_world();
+}
+
 Test(recording, after_an_abort_the_next_recording_is_complete) {
     open_world();
     tr_pid pid = spawn();
