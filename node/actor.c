@@ -31,6 +31,7 @@ struct actor_extra *actor_extra(tr_actor *actor) {
 /* ---- birth ----------------------------------------------------------------------------------- */
 
 static void observe_actor(const tr_actor *actor, enum observation_kind kind) {
+    if (actor->runtime->environment->observer == NULL) return;
     struct observation what = {.kind = kind,
                                .actor = actor_pid(actor),
                                .epoch = actor_colour(actor),
@@ -44,7 +45,7 @@ static tr_status make_actor(struct runtime *runtime, const struct actor_birth *b
     const record_type *state = birth->behavior->state;
     size_t state_bytes = state == NULL ? 0 : state->bytes;
     tr_actor *made = block_alloc(actor_bytes(birth->behavior));
-    memset(made, 0, sizeof *made);
+    mem_clear(made, sizeof *made);
     made->state = state_bytes == 0 ? NULL : made->inline_state;
     if (state != NULL && record_state_init(state, made->state, birth->state) != TR_OK) {
         block_free(made, actor_bytes(birth->behavior));

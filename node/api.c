@@ -157,20 +157,27 @@ static bool is_local(const tr_actor *self, const tr_spawn_options *options) {
            (options->node == NULL || strcmp(options->node, self->runtime->node_name) == 0);
 }
 
-static tr_status spawn_local(tr_actor *self, const struct behavior *behavior,
-                             const tr_spawn_options *options, tr_pid *pid_out) {
+/* What a spawn asks for besides behavior and state; logged when it cannot be had. */
+static tr_status spawn_limits(tr_actor *self, const struct behavior *behavior,
+                              const tr_spawn_options *options, struct mailbox_limits *limits_out) {
     tr_error error = {0};
-    struct mailbox_limits limits;
-    const tr_mailbox_options *marks = &options->mailbox;
     tr_status status = options->supervisor != NULL
                            ? error_set(&error, TR_ENOTSUP, NULL, "supervisors are not there yet")
-                           : services_limits(self->runtime, marks, &limits, &error);
-    if (status != TR_OK) {
+                           : services_limits(self->runtime, &options->mailbox, limits_out, &error);
+    if (status != TR_OK)
         actor_log(self, self->current, TR_ERROR, "spawn of %s: %s", behavior->offered->name,
                   error.message);
-        return status;
-    }
+    return status;
+}
+
+static tr_status spawn_local(tr_actor *self, const struct behavior *behavior,
+                             const tr_spawn_options *options, tr_pid *pid_out) {
+    const tr_mailbox_options *marks = &options->mailbox;
     bool own_marks = marks->low != 0 || marks->high != 0 || marks->hard != 0;
+    bool plain = !own_marks && marks->overflow == TR_OVERFLOW_BLOCK && options->supervisor == NULL;
+    struct mailbox_limits limits;
+    tr_status status = plain ? TR_OK : spawn_limits(self, behavior, options, &limits);
+    if (status != TR_OK) return status;
     tr_actor *made;
     struct actor_birth birth = {.behavior = behavior,
                                 .state = options->state,

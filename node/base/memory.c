@@ -48,6 +48,10 @@ void mem_free(void *memory) {
     free(memory);
 }
 
+void mem_clear(void *memory, size_t bytes) {
+    memset(memory, 0, bytes);
+}
+
 void *mem_dup(const void *source, size_t bytes) {
     void *copy = mem_alloc(bytes);
     if (bytes > 0) memcpy(copy, source, bytes);
