@@ -43,6 +43,7 @@ struct workload {
 /* Each table ends with an entry whose name is NULL. */
 extern const struct workload workloads_local[];   /* local.c: within one process */
 extern const struct workload workloads_scaling[]; /* scaling.c: of any size */
+extern const struct workload workloads_snapshot[]; /* snapshot.c: three processes, and a disk */
 
 /* Adds a figure. */
 void workload_report(struct workload_run *run, const char *metric, const char *unit, double value);
