@@ -42,7 +42,6 @@ struct part_writer {
     uint64_t reserved_bytes;
     uint64_t actors;
     uint64_t messages;
-    struct part_digest whole;
     struct part_digest chunk; /* of the PART_DIGEST_BYTES under way */
     struct buffer digests;
     part_summary summary;
@@ -76,9 +75,8 @@ static void remove_files(part_writer *writer, const storage_files *files) {
     files->ops->remove_directory(files->context, writer->folder);
 }
 
-/* Adds bytes to both digests; each PART_DIGEST_BYTES one is complete. */
+/* Adds bytes to the digests; each PART_DIGEST_BYTES one is complete. */
 static void digest_bytes(part_writer *writer, const uint8_t *data, size_t bytes) {
-    digest_update(writer->whole.state, data, bytes);
     uint64_t at = writer->bytes;
     while (bytes > 0) {
         size_t room = PART_DIGEST_BYTES - (size_t)(at % PART_DIGEST_BYTES);
@@ -153,12 +151,10 @@ static void write_tail(part_writer *writer, const storage_files *files, uint64_t
     part_encode_digests(&tail, writer->digests.data, writer->digests.bytes / DIGEST_BYTES);
     part_trailer trailer = {writer->actors, writer->messages, records_at, writer->bytes};
     part_encode_trailer(&tail, &trailer);
-    digest_update(writer->whole.state, tail.data, tail.bytes);
     write_bytes(writer, files, tail.data, tail.bytes);
 
     part_summary *summary = &writer->summary;
     digest_of(tail.data, tail.bytes, summary->tail_digest);
-    digest_final(writer->whole.state, summary->digest);
     summary->bytes = writer->bytes;
     summary->actors = writer->actors;
     summary->messages = writer->messages;
@@ -270,7 +266,6 @@ part_writer *part_writer_open(struct storage *storage, const char *directory,
     writer->path = mem_format("%s/%s.part", writer->folder, header->node);
     writer->temporary = mem_format("%s.tmp", writer->path);
     writer->file = -1;
-    part_digest_init(&writer->whole);
     part_digest_init(&writer->chunk);
     struct buffer first = {0};
     part_encode_header(&first, header);
@@ -288,7 +283,6 @@ void part_writer_unref(part_writer *writer) {
     if (atomic_fetch_sub_explicit(&writer->references, 1, memory_order_acq_rel) > 1) return;
     const storage_files *files = storage_files_of(writer->storage);
     if (writer->file >= 0) files->ops->close(files->context, writer->file);
-    part_digest_fini(&writer->whole);
     part_digest_fini(&writer->chunk);
     buffer_fini(&writer->digests);
     mem_free(writer->folder);
