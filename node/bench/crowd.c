@@ -52,9 +52,10 @@ TR_RECORD(go);
 TR_RECORD(done);
 TR_RECORD(crowd, TR_FIELD(crowd, port), TR_FIELD(crowd, left), TR_FIELD(crowd, bytes));
 
-static tr_status idle(tr_actor *self, void *state, const tr_message *message) {
-    (void)self, (void)state, (void)message;
-    return TR_OK;
+/* Tells who makes the others that it has begun, and hence most of those made before it. */
+static tr_status on_go(tr_actor *self, void *state, const tr_message *message) {
+    (void)state;
+    return tr_send(self, tr_sender(message), go);
 }
 
 static tr_status idler_init(tr_actor *self, void *state) {
@@ -74,7 +75,7 @@ static tr_status idler_init(tr_actor *self, void *state) {
 static const tr_behavior idler_behavior = {.name = "idler",
                                            .version = 1,
                                            .state = &idler_record,
-                                           .handlers = TR_HANDLERS({&go_record, idle}),
+                                           .handlers = TR_HANDLERS({&go_record, on_go}),
                                            .init = idler_init};
 
 static tr_status hoarder_init(tr_actor *self, void *state) {
@@ -90,18 +91,19 @@ static tr_status hoarder_init(tr_actor *self, void *state) {
 static const tr_behavior hoarder_behavior = {.name = "hoarder",
                                              .version = 1,
                                              .state = &hoarder_record,
-                                             .handlers = TR_HANDLERS({&go_record, idle}),
+                                             .handlers = TR_HANDLERS({&go_record, on_go}),
                                              .init = hoarder_init};
 
-/* Makes them in batches, so that their first turns keep up. */
+/* Makes them in batches, each once the last of the batch before it has begun. */
 static tr_status crowd_on_go(tr_actor *self, void *state, const tr_message *message) {
     (void)message;
     struct crowd *crowd = state;
     int64_t batch = BATCH_BYTES / crowd->bytes;
     if (batch > BATCH_MAX) batch = BATCH_MAX;
     if (batch == 0) batch = 1;
+    tr_pid pid = {0, 0, 0};
+    if (crowd->left == 0) return tr_send(self, crowd->port, done);
     for (; batch > 0 && crowd->left > 0; batch--) {
-        tr_pid pid;
         struct idler idler = {.id = (uint64_t)crowd->left};
         struct hoarder hoarder = {.bytes = crowd->bytes};
         tr_status status =
@@ -111,7 +113,7 @@ static tr_status crowd_on_go(tr_actor *self, void *state, const tr_message *mess
         if (status != TR_OK) return status;
         crowd->left--;
     }
-    return crowd->left > 0 ? tr_send(self, tr_self(self), go) : tr_send(self, crowd->port, done);
+    return tr_send(self, pid, go);
 }
 
 static const tr_behavior crowd_behavior = {.name = "crowd",
