@@ -16,7 +16,10 @@
 #include "node/base/memory.h"
 #include "node/part_digest.h"
 
-enum { RESERVE_BYTES = 256 * 1024 }; /* room is asked of the disk in steps of this */
+enum {
+    RESERVE_BYTES = 256 * 1024, /* room is asked of the disk in steps of this */
+    WRITE_BACK_BYTES = 4 << 20  /* what is written goes to the disk in steps of this */
+};
 
 struct part_writer {
     atomic_uint references;
@@ -40,6 +43,7 @@ struct part_writer {
     tr_error error;
     uint64_t bytes;
     uint64_t reserved_bytes;
+    uint64_t sent_bytes; /* the disk was told to begin with */
     uint64_t actors;
     uint64_t messages;
     struct part_digest chunk; /* of the PART_DIGEST_BYTES under way */
@@ -93,6 +97,14 @@ static void digest_bytes(part_writer *writer, const uint8_t *data, size_t bytes)
     }
 }
 
+/* The disk works while actors are still being recorded, not only at the end. */
+static void write_back(part_writer *writer, const storage_files *files) {
+    uint64_t bytes = writer->bytes - writer->sent_bytes;
+    if (bytes < WRITE_BACK_BYTES) return;
+    files->ops->write_back(files->context, writer->file, writer->sent_bytes, bytes);
+    writer->sent_bytes = writer->bytes;
+}
+
 /* Asks the disk for room, so that a full one is noticed before anything is half written. */
 static int reserve(part_writer *writer, const storage_files *files, size_t bytes) {
     uint64_t end = writer->bytes + bytes;
@@ -113,6 +125,7 @@ static void write_bytes(part_writer *writer, const storage_files *files, const v
         remember_failure(writer, failure, "cannot write", writer->temporary);
     } else {
         writer->bytes += bytes;
+        write_back(writer, files);
     }
 }
 

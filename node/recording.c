@@ -111,6 +111,9 @@ bool recording_actor(struct producer *producer, tr_actor *actor, uint64_t epoch)
     if (!recorder_enter(recorder, epoch)) return false;
     /* The node's own services have no state of users; what they decided is in the names and in the
      * messages. */
+    /* A worker's chunks fill up: one growth instead of ten. */
+    if (recorder->chunk.buffer.capacity == 0)
+        buffer_reserve(&recorder->chunk.buffer, PART_CHUNK_BYTES + PART_CHUNK_BYTES / 16);
     size_t before = recorder->chunk.buffer.bytes;
     if (!actor->behavior->system) encode_actor(&recorder->chunk, actor);
     recorder->encoded_bytes += recorder->chunk.buffer.bytes - before;

@@ -10,6 +10,8 @@
 enum {
     CROWD_ACTORS = 1000000,
     STATE_BYTES = 64,
+    LARGE_STATES = 300,
+    LARGE_STATE_BYTES = 64 * 1024,
     BATCH_BYTES = 1 << 20, /* of state, made between two looks at the mailbox */
     BATCH_MAX = 10000
 };
@@ -162,13 +164,22 @@ static tr_status measure(struct workload_run *run, int64_t actors, uint32_t byte
     return status;
 }
 
-tr_status crowd_run(struct workload_run *run) {
+static tr_status measure_and_report(struct workload_run *run, int64_t actors, uint32_t bytes) {
     double seconds;
     tr_snapshot_info info;
-    tr_status status = measure(run, CROWD_ACTORS, STATE_BYTES, &seconds, &info);
+    tr_status status = measure(run, actors, bytes, &seconds, &info);
     if (status != TR_OK) return status;
     workload_report(run, "seconds", "s", seconds);
     workload_report(run, "bytes", "B", (double)info.bytes);
     disk_note(run);
     return TR_OK;
+}
+
+tr_status crowd_run(struct workload_run *run) {
+    return measure_and_report(run, run->size == 0 ? CROWD_ACTORS : (int64_t)run->size, STATE_BYTES);
+}
+
+tr_status crowd_run_states(struct workload_run *run) {
+    uint32_t bytes = run->size == 0 ? LARGE_STATE_BYTES : (uint32_t)run->size;
+    return measure_and_report(run, LARGE_STATES, bytes);
 }

@@ -8,10 +8,11 @@
 
 extern const tr_behavior *const crowd_behaviors[];
 
-/* 1,000,000 actors with 64 bytes of state: `seconds` until the manifest is durable, `bytes`. */
+/* 1,000,000 actors, or `size`, with 64 bytes of state: `seconds` until the manifest is durable, and
+ * `bytes` written. */
 tr_status crowd_run(struct workload_run *run);
 
-/* The same for other sizes: seconds a snapshot takes while actors grow, and while states grow. */
-tr_status crowd_run_scale(struct workload_run *run);
+/* 300 actors with states of 64 KiB, or `size` bytes: the same figures. */
+tr_status crowd_run_states(struct workload_run *run);
 
 #endif
