@@ -43,7 +43,8 @@ programs = $(patsubst %.c,$(BUILD)/$(1)/%,$(notdir $(2)))
 # Under AddressSanitizer blocks are allocated one by one, so that it sees each come and go.
 OTHER_BLOCKS = node/base/$(if $(findstring address,$(SANITIZE)),block,block_plain).c
 LIBRARY_SOURCES = $(filter-out $(ROLES) $(OTHER_BLOCKS),$(call sources,$(LIBRARY_DIRS),*.c))
-CLI_SOURCES = $(filter-out $(ROLES),$(call sources,node/cli node/bench,*.c))
+# The bank is also what a benchmark keeps busy.
+CLI_SOURCES = $(filter-out $(ROLES),$(call sources,node/cli node/bench,*.c)) node/examples/bank.c
 SIM_SOURCES = $(filter-out %_test.c %_bench.c %_fuzz.c %_stress.c,$(call sources,cluster-tests,*.c))
 ALL_DIRS = $(LIBRARY_DIRS) node/cli node/bench cluster-tests
 TEST_SOURCES = $(call sources,$(ALL_DIRS),*_test.c)

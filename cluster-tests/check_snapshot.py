@@ -150,10 +150,10 @@ def read_manifest(path):
                   {'format': str, 'version': int, 'cluster': str, 'id': str, 'epoch': int,
                    'initiator': str, 'started_ms': int, 'committed_ms': int, 'duration_ms': int},
                   path)
-    require(head['format'] == 'troupe-manifest' and head['version'] == 1, f'{path}: wrong format')
+    require(head['format'] == 'troupe-manifest' and head['version'] in (1, 2), f'{path}: wrong format')
     members = [fields(member, {'name': str, 'incarnation': int, 'ordinal': int, 'space': int,
-                               'bytes': int, 'actors': int, 'messages': int, 'digest': bytes,
-                               'tail_digest': bytes}, path)
+                               'bytes': int, 'actors': int, 'messages': int, 'tail_digest': bytes},
+                      path)
                for member in item(values[1], 'members', 2, path)[0]]
     links = [fields(link, {'from': str, 'to': str, 'sent': int, 'received': int, 'recorded': int},
                     path)
@@ -256,7 +256,6 @@ class Part:
         """Lengths and digests, from the end of the file; returns the content."""
         path, member = self.path, self.member
         require(len(data) == member['bytes'], f'{path}: {len(data)} bytes, not {member["bytes"]}')
-        require(blake2b(data) == member['digest'], f'{path}: the digest differs')
         trailer = item(unpack_all(data[-TRAILER_BYTES:], path)[0][1], 'trailer', 6, path)
         actors, messages, self.records_at, content_bytes, magic = trailer
         self.totals = (actors, messages)

@@ -235,7 +235,11 @@ static void actor_turn(struct worker *worker, tr_actor *actor) {
      * neither. */
     tally_add(&producer->tally.born, epoch);
     tally_add(&producer->tally.left, from);
-    actor->runtime->router->progress(actor->runtime->router_context);
+    /* While a sweep is under way its end tells the core. Dekker with that end: it finds the counts
+     * above (recording_all_red has the other fence), or this finds the sweep over. */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!sweep_is_active(&actor->runtime->sweep))
+        actor->runtime->router->progress(actor->runtime->router_context);
 }
 
 /* Records what is older in a list and recolours it. */

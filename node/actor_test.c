@@ -287,11 +287,8 @@ Test(actor, a_child_of_an_older_parent_turns_before_it_rests) {
     tr_actor *made;
     cr_assert_eq(actor_spawn(world.runtime->workers[0], &birth, &made), TR_OK);
     cr_assert_not(recording_all_red(world.runtime, 5));
-    struct recording_walk walk;
-    recording_sweep_begin(world.runtime, &walk);
-    walk.end = made->head.slot; /* it was not there yet */
-    while (recording_sweep_step(world.runtime, &walk, 5)) {
-    }
+    recording_sweep(world.runtime, 5);
+    world.runtime->sweep.left.end = made->head.slot; /* it was not there yet */
     settle();
     cr_assert_eq(actor_colour(made), 5);
     cr_assert(recording_all_red(world.runtime, 5));

@@ -243,11 +243,10 @@ static bool run_token(void) {
 }
 
 static bool turn_all(uint64_t epoch) {
-    struct recording_walk walk;
-    recording_sweep_begin(world.runtime, &walk);
+    recording_sweep(world.runtime, epoch);
     for (uint64_t i = 0; i < CUT_STEPS_MAX; i++) {
-        if (walk.active) recording_sweep_step(world.runtime, &walk, epoch);
-        if (!walk.active && recording_all_red(world.runtime, epoch)) return true;
+        if (!sweep_is_active(&world.runtime->sweep) && recording_all_red(world.runtime, epoch))
+            return true;
         pump(64);
     }
     return false;

@@ -30,8 +30,7 @@ struct cut_request {
 struct cutter {
     tr_node *node;
     struct cut_part *part;
-    struct recording_walk sweep, token;
-    uint64_t sweep_epoch;
+    struct recording_walk token;
     map_u64 requests; /* struct cut_request by number */
     uint64_t last_request;
     uint64_t floor_saved;
@@ -113,7 +112,8 @@ static void part_close(struct cut_part *part, bool keep) {
 static void part_forget(struct cutter *cutter) {
     struct cut_part *part = cutter->part;
     cutter->part = NULL;
-    cutter->sweep.active = cutter->token.active = false;
+    cutter->token.active = false;
+    sweep_end(part->node->runtime);
     part_writer_unref(part->writer);
     mem_free(part);
 }
@@ -153,14 +153,13 @@ static void op_move_epoch(void *context, uint64_t epoch) {
 
 static void op_sweep(void *context, uint64_t epoch) {
     tr_node *node = context;
-    node->cutter->sweep_epoch = epoch;
-    recording_sweep_begin(node->runtime, &node->cutter->sweep);
+    recording_sweep(node->runtime, epoch);
 }
 
 static bool op_all_red(void *context, uint64_t epoch, snapshot_census *census) {
     tr_node *node = context;
     recording_census(node->runtime, epoch, &census->red, &census->total);
-    return !node->cutter->sweep.active && recording_all_red(node->runtime, epoch);
+    return !sweep_is_active(&node->runtime->sweep) && recording_all_red(node->runtime, epoch);
 }
 
 static void op_token_start(void *context, uint64_t epoch) {
@@ -450,15 +449,14 @@ tr_status cutter_open(tr_node *node, tr_error *error) {
 
 uint64_t cutter_step(tr_node *node, uint64_t now_ns) {
     struct cutter *cutter = node->cutter;
-    if (cutter->sweep.active)
-        recording_sweep_step(node->runtime, &cutter->sweep, cutter->sweep_epoch);
+    if (sweep_is_active(&node->runtime->sweep)) sweep_resume(node->runtime);
     if (cutter->token.active) recording_token_step(node->runtime, &cutter->token);
     snapshot_step(node->snapshot, now_ns);
     bool frozen = snapshot_admission_frozen(node->snapshot);
     if (cutter->frozen && !frozen)
         node->members_due_ns = 0; /* who waits to be admitted has waited long enough */
     cutter->frozen = frozen;
-    return cutter->sweep.active || cutter->token.active ? 0 : snapshot_deadline(node->snapshot);
+    return cutter->token.active ? 0 : snapshot_deadline(node->snapshot);
 }
 
 void cutter_close(tr_node *node) {

@@ -119,6 +119,14 @@ static inline tr_message *mailbox_peek(struct mailbox *box, uint64_t *word_out) 
     return mailbox_address(word);
 }
 
+/* True when the actor is idle and has nothing, neither here nor in its owner's list. For a thread
+ * that knows of no push that is still to come. */
+static inline bool mailbox_is_at_rest(const struct mailbox *box) {
+    /* Acquire: pairs with mailbox_rest; the owner's last count of what it has taken comes before. */
+    return atomic_load_explicit(&box->word, memory_order_acquire) == MAILBOX_IDLE &&
+           atomic_load_explicit(&box->taken, memory_order_relaxed) == 0;
+}
+
 /* True once the actor has ended. Sequentially consistent: see actor_end and pressure.c. */
 static inline bool mailbox_is_closed(const struct mailbox *box) {
     return atomic_load(&box->word) == MAILBOX_CLOSED;

@@ -17,7 +17,6 @@
 static const struct part_map_field blob_fields[] = {
     {"ordinal", PART_MAP_U32, offsetof(manifest_member, ordinal)},
     {"space", PART_MAP_U64, offsetof(manifest_member, space)},
-    {"digest", PART_MAP_DIGEST, offsetof(manifest_member, digest)},
     {"tail_digest", PART_MAP_DIGEST, offsetof(manifest_member, tail_digest)},
 };
 enum { BLOB_FIELDS = sizeof blob_fields / sizeof blob_fields[0] };
@@ -29,7 +28,6 @@ static void name_copy(char out[PART_NAME_BYTES], const char *name) {
 void manifest_vote(const part_header *header, const part_summary *summary,
                    snapshot_part *vote_out) {
     manifest_member member = {.ordinal = header->ordinal, .space = header->space};
-    memcpy(member.digest, summary->digest, DIGEST_BYTES);
     memcpy(member.tail_digest, summary->tail_digest, DIGEST_BYTES);
     struct buffer blob = {0};
     part_map_pack(&blob, blob_fields, BLOB_FIELDS, &member);

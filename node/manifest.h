@@ -20,7 +20,7 @@
 #define MANIFEST_NAME "manifest"
 
 enum {
-    MANIFEST_VERSION = 1,
+    MANIFEST_VERSION = 2, /* 1 had a second digest of each part, which nothing needed */
     MANIFEST_BYTES_MAX = 16 * 1024 * 1024,
     MANIFEST_MEMBERS_MAX = 256,
     MANIFEST_LINKS_MAX = 65536,
@@ -36,8 +36,7 @@ typedef struct manifest_member {
     uint64_t bytes;
     uint64_t actors;
     uint64_t messages;
-    uint8_t digest[DIGEST_BYTES];      /* of the whole file */
-    uint8_t tail_digest[DIGEST_BYTES]; /* of its digests and trailer */
+    uint8_t tail_digest[DIGEST_BYTES]; /* of its digests and trailer, hence of all of it */
 } manifest_member;
 
 /* One direction of one link. */
@@ -65,7 +64,7 @@ struct manifest {
 };
 
 /* Writes a durable part's facts as the vote that the coordination carries; in its digest blob:
- * ordinal, space and both digests. */
+ * ordinal, space and the tail's digest. */
 void manifest_vote(const part_header *header, const part_summary *summary, snapshot_part *vote_out);
 
 /* Makes a manifest of all votes and links; the caller's. `result->cut` gives epoch, id and

@@ -42,7 +42,6 @@ static const struct part_map_field member_fields[] = {
     {"bytes", PART_MAP_U64, offsetof(manifest_member, bytes)},
     {"actors", PART_MAP_U64, offsetof(manifest_member, actors)},
     {"messages", PART_MAP_U64, offsetof(manifest_member, messages)},
-    {"digest", PART_MAP_DIGEST, offsetof(manifest_member, digest)},
     {"tail_digest", PART_MAP_DIGEST, offsetof(manifest_member, tail_digest)},
 };
 
@@ -111,8 +110,8 @@ static bool decode_head(struct record_cursor *cursor, struct manifest *manifest,
         return part_fault_set(fault, "the format is \"%s\", not \"" MANIFEST_FORMAT "\"",
                               head.format);
     }
-    if (head.version != MANIFEST_VERSION) {
-        return part_fault_set(fault, "format version %" PRIu32 "; this program reads %d",
+    if (head.version < 1 || head.version > MANIFEST_VERSION) {
+        return part_fault_set(fault, "format version %" PRIu32 "; this program reads 1 to %d",
                               head.version, MANIFEST_VERSION);
     }
     *manifest = head.manifest;

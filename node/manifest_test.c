@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* memmem */
 /*
  * manifest_test.c - signed bytes, votes from peers, and I8 over the links.
  */
@@ -20,8 +21,7 @@ static void make_votes(snapshot_part votes[2]) {
         part_header header = {.incarnation = 5 + i, .ordinal = i, .space = sample_space(i + 1)};
         snprintf(header.node, sizeof header.node, "n%u", i + 1);
         part_summary summary = {.bytes = 1000 + i, .actors = 2, .messages = 3};
-        memset(summary.digest, (int)i, sizeof summary.digest);
-        memset(summary.tail_digest, 0x55, sizeof summary.tail_digest);
+        memset(summary.tail_digest, 0x55 + (int)i, sizeof summary.tail_digest);
         manifest_vote(&header, &summary, &votes[i]);
     }
 }
@@ -157,6 +157,27 @@ Test(manifest, signed_nonsense_is_refused_without_harm) {
         cr_assert_eq(decode_signed((char *)bytes.data, at, &error), TR_EDATA);
     }
     cr_assert_eq(decode_signed("\xc0", 1, &error), TR_EDATA);
+    manifest_free(made);
+    buffer_fini(&bytes);
+}
+
+/* A snapshot outlives the program that took it. */
+Test(manifest, the_first_version_is_read_and_a_later_one_refused) {
+    static const char field[] = "\xa7version";
+    struct manifest *made = sound_manifest();
+    struct buffer bytes = {0};
+    tr_error error = {0};
+    manifest_encode(made, seed, &bytes);
+    uint8_t *version = memmem(bytes.data, bytes.bytes, field, sizeof field - 1);
+    cr_assert_not_null(version);
+    version += sizeof field - 1;
+    cr_assert_eq(*version, MANIFEST_VERSION);
+    *version = 1;
+    cr_assert_eq(decode_signed((char *)bytes.data, bytes.bytes - 111, &error), TR_OK, "%s",
+                 error.message);
+    *version = MANIFEST_VERSION + 1;
+    cr_assert_eq(decode_signed((char *)bytes.data, bytes.bytes - 111, &error), TR_EDATA);
+    cr_assert(strstr(error.message, "version 3") != NULL, "%s", error.message);
     manifest_free(made);
     buffer_fini(&bytes);
 }

@@ -303,7 +303,7 @@ static tr_status finish(part_reader *reader, tr_error *error) {
                        reader->actors, reader->messages);
         return part_source_fault(&reader->source, trailer->bytes, reader->fault.reason, error);
     }
-    return part_source_check_whole(&reader->source, reader->member, error);
+    return TR_OK;
 }
 
 tr_status part_reader_next(part_reader *reader, part_item *item_out, tr_error *error) {

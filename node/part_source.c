@@ -101,7 +101,6 @@ tr_status part_source_open(struct part_source *source, const storage_files *file
     if (failure == 0) failure = source->file = files->ops->open(files->context, path);
     if (failure < 0) return storage_error(error, failure, "cannot open", path);
     source->file_bytes = stat.bytes;
-    part_digest_init(&source->whole);
     tr_status status = read_tail(source, member, error);
     if (status != TR_OK) part_source_close(source);
     return status;
@@ -109,7 +108,6 @@ tr_status part_source_open(struct part_source *source, const storage_files *file
 
 void part_source_close(struct part_source *source) {
     source->files.ops->close(source->files.context, source->file);
-    part_digest_fini(&source->whole);
     buffer_fini(&source->tail);
     buffer_fini(&source->window);
 }
@@ -138,10 +136,8 @@ bool part_source_more(struct part_source *source, tr_status *status_out, tr_erro
     size_t before = source->window.bytes;
     *status_out = TR_OK;
     while (source->next_chunk < part_digest_count(source->trailer.bytes)) {
-        size_t at = source->window.bytes;
         *status_out = read_chunk(source, source->next_chunk, &source->window, error);
         if (*status_out != TR_OK) return false;
-        digest_update(source->whole.state, source->window.data + at, source->window.bytes - at);
         source->next_chunk++;
         if (source->window.bytes >= 2 * before) return true;
     }
@@ -162,14 +158,4 @@ tr_status part_source_read_rest(struct part_source *source, uint64_t at, struct 
     }
     buffer_fini(&chunks);
     return status;
-}
-
-tr_status part_source_check_whole(struct part_source *source, const manifest_member *member,
-                                  tr_error *error) {
-    uint8_t digest[DIGEST_BYTES];
-    digest_update(source->whole.state, source->tail.data, source->tail.bytes);
-    digest_final(source->whole.state, digest);
-    if (member == NULL || digest_equal(digest, member->digest)) return TR_OK;
-    return part_source_fault(source, 0, "the whole file differs from its digest in the manifest",
-                             error);
 }

@@ -10,7 +10,6 @@
 
 #include "node/base/buffer.h"
 #include "node/manifest.h"
-#include "node/part_digest.h"
 #include "node/part_map.h"
 #include "node/storage.h"
 
@@ -22,7 +21,6 @@ struct part_source {
     part_trailer trailer;
     struct buffer tail;     /* digests and trailer */
     const uint8_t *digests; /* in the tail */
-    struct part_digest whole;
     struct buffer window; /* checked content */
     size_t consumed;      /* bytes of the window that are taken; given up when it grows */
     uint64_t at;          /* where in the file the first byte not yet consumed stands */
@@ -58,10 +56,6 @@ static inline void part_source_consume(struct part_source *source, size_t bytes)
 /* Appends the content from `at` to its end to `out`, checked, beside the window. */
 tr_status part_source_read_rest(struct part_source *source, uint64_t at, struct buffer *out,
                                 tr_error *error);
-
-/* With all content read: compares the digest of the whole file. */
-tr_status part_source_check_whole(struct part_source *source, const manifest_member *member,
-                                  tr_error *error);
 
 /* Fills `error` with the path, the offset `at` and the reason; returns TR_EDATA. */
 tr_status part_source_fault(const struct part_source *source, uint64_t at, const char *reason,

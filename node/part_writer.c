@@ -16,7 +16,10 @@
 #include "node/base/memory.h"
 #include "node/part_digest.h"
 
-enum { RESERVE_BYTES = 256 * 1024 }; /* room is asked of the disk in steps of this */
+enum {
+    RESERVE_BYTES = 256 * 1024, /* room is asked of the disk in steps of this */
+    WRITE_BACK_BYTES = 4 << 20  /* what is written goes to the disk in steps of this */
+};
 
 struct part_writer {
     atomic_uint references;
@@ -40,9 +43,9 @@ struct part_writer {
     tr_error error;
     uint64_t bytes;
     uint64_t reserved_bytes;
+    uint64_t sent_bytes; /* the disk was told to begin with */
     uint64_t actors;
     uint64_t messages;
-    struct part_digest whole;
     struct part_digest chunk; /* of the PART_DIGEST_BYTES under way */
     struct buffer digests;
     part_summary summary;
@@ -76,9 +79,8 @@ static void remove_files(part_writer *writer, const storage_files *files) {
     files->ops->remove_directory(files->context, writer->folder);
 }
 
-/* Adds bytes to both digests; each PART_DIGEST_BYTES one is complete. */
+/* Adds bytes to the digests; each PART_DIGEST_BYTES one is complete. */
 static void digest_bytes(part_writer *writer, const uint8_t *data, size_t bytes) {
-    digest_update(writer->whole.state, data, bytes);
     uint64_t at = writer->bytes;
     while (bytes > 0) {
         size_t room = PART_DIGEST_BYTES - (size_t)(at % PART_DIGEST_BYTES);
@@ -93,6 +95,14 @@ static void digest_bytes(part_writer *writer, const uint8_t *data, size_t bytes)
         bytes -= count;
         at += count;
     }
+}
+
+/* The disk works while actors are still being recorded, not only at the end. */
+static void write_back(part_writer *writer, const storage_files *files) {
+    uint64_t bytes = writer->bytes - writer->sent_bytes;
+    if (bytes < WRITE_BACK_BYTES) return;
+    files->ops->write_back(files->context, writer->file, writer->sent_bytes, bytes);
+    writer->sent_bytes = writer->bytes;
 }
 
 /* Asks the disk for room, so that a full one is noticed before anything is half written. */
@@ -115,6 +125,7 @@ static void write_bytes(part_writer *writer, const storage_files *files, const v
         remember_failure(writer, failure, "cannot write", writer->temporary);
     } else {
         writer->bytes += bytes;
+        write_back(writer, files);
     }
 }
 
@@ -153,12 +164,10 @@ static void write_tail(part_writer *writer, const storage_files *files, uint64_t
     part_encode_digests(&tail, writer->digests.data, writer->digests.bytes / DIGEST_BYTES);
     part_trailer trailer = {writer->actors, writer->messages, records_at, writer->bytes};
     part_encode_trailer(&tail, &trailer);
-    digest_update(writer->whole.state, tail.data, tail.bytes);
     write_bytes(writer, files, tail.data, tail.bytes);
 
     part_summary *summary = &writer->summary;
     digest_of(tail.data, tail.bytes, summary->tail_digest);
-    digest_final(writer->whole.state, summary->digest);
     summary->bytes = writer->bytes;
     summary->actors = writer->actors;
     summary->messages = writer->messages;
@@ -270,7 +279,6 @@ part_writer *part_writer_open(struct storage *storage, const char *directory,
     writer->path = mem_format("%s/%s.part", writer->folder, header->node);
     writer->temporary = mem_format("%s.tmp", writer->path);
     writer->file = -1;
-    part_digest_init(&writer->whole);
     part_digest_init(&writer->chunk);
     struct buffer first = {0};
     part_encode_header(&first, header);
@@ -288,7 +296,6 @@ void part_writer_unref(part_writer *writer) {
     if (atomic_fetch_sub_explicit(&writer->references, 1, memory_order_acq_rel) > 1) return;
     const storage_files *files = storage_files_of(writer->storage);
     if (writer->file >= 0) files->ops->close(files->context, writer->file);
-    part_digest_fini(&writer->whole);
     part_digest_fini(&writer->chunk);
     buffer_fini(&writer->digests);
     mem_free(writer->folder);

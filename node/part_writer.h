@@ -19,8 +19,7 @@ typedef struct part_summary {
     uint64_t bytes;
     uint64_t actors;
     uint64_t messages;
-    uint8_t digest[DIGEST_BYTES];      /* of the whole file */
-    uint8_t tail_digest[DIGEST_BYTES]; /* of its end: the digests and the trailer */
+    uint8_t tail_digest[DIGEST_BYTES]; /* of its end: the digests of the rest, and the trailer */
 } part_summary;
 
 /* The outcome, told once, from storage_poll_completions (the core thread): TR_OK after

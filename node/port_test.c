@@ -178,12 +178,9 @@ Test(port, a_message_for_an_earlier_life_is_not_delivered_to_the_present_one) {
 
 Test(port, a_port_wears_the_colour_it_had_when_it_sent_and_turns_in_the_sweep) {
     open_still();
-    struct recording_walk walk;
     recording_move_epoch(world.runtime, 5);
     cr_assert_not(recording_all_red(world.runtime, 5));
-    recording_sweep_begin(world.runtime, &walk);
-    while (recording_sweep_step(world.runtime, &walk, 5)) {
-    }
+    recording_sweep(world.runtime, 5);
     cr_assert(fixture_settle(&world, 100));
     cr_assert(recording_all_red(world.runtime, 5));
     tr_pid far = {FIXTURE_FAR, 1, 1};

@@ -111,7 +111,12 @@ bool recording_actor(struct producer *producer, tr_actor *actor, uint64_t epoch)
     if (!recorder_enter(recorder, epoch)) return false;
     /* The node's own services have no state of users; what they decided is in the names and in the
      * messages. */
+    /* A worker's chunks fill up: one growth instead of ten. */
+    if (recorder->chunk.buffer.capacity == 0)
+        buffer_reserve(&recorder->chunk.buffer, PART_CHUNK_BYTES + PART_CHUNK_BYTES / 16);
+    size_t before = recorder->chunk.buffer.bytes;
     if (!actor->behavior->system) encode_actor(&recorder->chunk, actor);
+    recorder->encoded_bytes += recorder->chunk.buffer.bytes - before;
     recorder_leave(recorder);
     return true;
 }
@@ -224,38 +229,14 @@ void recording_close(struct runtime *runtime, bool keep) {
     pthread_mutex_unlock(&runtime->mutex);
 }
 
-static void walk_begin(struct runtime *runtime, struct recording_walk *walk) {
-    *walk = (struct recording_walk){.next = 0, .end = slots_used(&runtime->slots), .active = true};
-}
-
-/* Calls `visit` for each actor of the next WALK_STEP slots. */
-static bool walk_step(struct runtime *runtime, struct recording_walk *walk, uint64_t epoch,
-                      void (*visit)(tr_actor *actor, uint64_t epoch)) {
-    uint32_t end = walk->end - walk->next > WALK_STEP ? walk->next + WALK_STEP : walk->end;
-    for (; walk->next < end; walk->next++) {
-        struct slot_head *head = slots_at(&runtime->slots, walk->next);
-        if (head != NULL && head->kind == SLOT_ACTOR) visit((tr_actor *)(void *)head, epoch);
-    }
-    walk->active = walk->next < walk->end;
-    return walk->active;
-}
-
-static void sweep_visit(tr_actor *actor, uint64_t epoch) {
-    if (actor_colour(actor) < epoch) actor_signal(actor, SIGNAL_TURN);
-}
-
-void recording_sweep_begin(struct runtime *runtime, struct recording_walk *walk) {
+void recording_sweep(struct runtime *runtime, uint64_t epoch) {
     ports_turn(runtime, false);
-    walk_begin(runtime, walk);
+    sweep_begin(runtime, epoch, runtime->part);
 }
 
-bool recording_sweep_step(struct runtime *runtime, struct recording_walk *walk, uint64_t epoch) {
-    return walk_step(runtime, walk, epoch, sweep_visit);
-}
-
-static void token_visit(tr_actor *actor, uint64_t epoch) {
-    (void)epoch;
-    struct runtime *runtime = actor->runtime;
+static void token_visit(struct runtime *runtime, tr_actor *actor) {
+    /* Nothing waits there, and what is older has all been filed before. */
+    if (mailbox_is_at_rest(&actor->box)) return;
     atomic_fetch_add_explicit(&runtime->tokens_pending, 1, memory_order_relaxed);
     /* One that still has the token of an aborted snapshot before it answers both at once. */
     uint32_t before = atomic_fetch_or(&actor->signals, SIGNAL_TOKEN);
@@ -268,11 +249,18 @@ static void token_visit(tr_actor *actor, uint64_t epoch) {
 void recording_token_begin(struct runtime *runtime, struct recording_walk *walk) {
     /* Not reset: tokens of an aborted snapshot are answered too, and counted then. */
     ports_turn(runtime, true);
-    walk_begin(runtime, walk);
+    *walk = (struct recording_walk){.next = 0, .end = slots_used(&runtime->slots), .active = true};
 }
 
 bool recording_token_step(struct runtime *runtime, struct recording_walk *walk) {
-    return walk_step(runtime, walk, 0, token_visit);
+    uint32_t end = walk->end - walk->next > WALK_STEP ? walk->next + WALK_STEP : walk->end;
+    for (; walk->next < end; walk->next++) {
+        struct slot_head *head = slots_at(&runtime->slots, walk->next);
+        if (head != NULL && head->kind == SLOT_ACTOR)
+            token_visit(runtime, (tr_actor *)(void *)head);
+    }
+    walk->active = walk->next < walk->end;
+    return walk->active;
 }
 
 bool recording_token_done(const struct runtime *runtime, const struct recording_walk *walk) {
@@ -299,6 +287,8 @@ bool recording_all_red(struct runtime *runtime, uint64_t epoch) {
     /* All counters only grow. Two equal collects one after the other mean that none moved between
      * them (Mattern 1987), so at that instant as many had left the older colours as were ever born
      * into them; and only the older bear older. */
+    /* The fence: after a sweep's end it finds all that its actors have counted (actor_turn). */
+    atomic_thread_fence(memory_order_seq_cst);
     pthread_mutex_lock(&runtime->mutex);
     struct population first = collect(runtime, epoch);
     atomic_thread_fence(memory_order_seq_cst);

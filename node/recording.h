@@ -5,7 +5,7 @@
  * Owners record: an actor's worker its state before it turns and the older messages it meets
  * after, whoever drops an older message that message. Each producer encodes into a chunk of its
  * own under its own, uncontended lock; full chunks go to the part's writer. The core thread opens
- * and closes a recording, sweeps the idle, counts the not yet red, and runs the last token.
+ * and closes a recording, has the idle turn, counts the not yet red, and runs the last token.
  * SNAPSHOT_PROTOCOL.md has the protocol around it.
  */
 #ifndef TROUPE_RECORDING_H
@@ -44,18 +44,17 @@ void recording_move_epoch(struct runtime *runtime, uint64_t epoch);
 /* Closes the recording; `keep`: what the chunks still hold goes into the part first. */
 void recording_close(struct runtime *runtime, bool keep);
 
-/* A walk over all actors in bounded steps. */
+/* Has all actors turn that are older than `epoch`: ports at once, the idle in a sweep (sweep.h). */
+void recording_sweep(struct runtime *runtime, uint64_t epoch);
+
+/* The last token: every actor records what is older in its queues. A walk in bounded steps. */
 struct recording_walk {
     uint32_t next; /* slot */
     uint32_t end;
     bool active;
 };
-/* Sweep: idle actors are scheduled so that they turn; ports turn at once. */
-void recording_sweep_begin(struct runtime *runtime, struct recording_walk *walk);
-/* The last token: every actor records what is older in its queues. */
 void recording_token_begin(struct runtime *runtime, struct recording_walk *walk);
-/* One step of a walk; false when it has ended. */
-bool recording_sweep_step(struct runtime *runtime, struct recording_walk *walk, uint64_t epoch);
+/* One step; false when the walk has ended. */
 bool recording_token_step(struct runtime *runtime, struct recording_walk *walk);
 bool recording_token_done(const struct runtime *runtime, const struct recording_walk *walk);
 

@@ -2,12 +2,14 @@
 #include "node/recording.h"
 
 #include <criterion/criterion.h>
+#include <string.h>
 
 #include "node/base/memory.h"
 #include "node/part_reader.h"
 #include "node/part_writer.h"
 #include "node/runtime_fixture.h"
 #include "node/storage_memory.h"
+#include "node/worker.h"
 
 TestSuite(recording, .timeout = 30);
 
@@ -59,7 +61,7 @@ static const tr_behavior summer = {
 
 /* ---- one recording --------------------------------------------------------------------------- */
 
-enum { KEPT = 64 };
+enum { KEPT = 64, BACKLOG = 40 << 20 };
 
 struct seen_actor {
     tr_pid pid;
@@ -123,10 +125,7 @@ static void begin(uint64_t epoch) {
 }
 
 static void sweep(uint64_t epoch) {
-    struct recording_walk walk;
-    recording_sweep_begin(world.runtime, &walk);
-    while (recording_sweep_step(world.runtime, &walk, epoch)) {
-    }
+    recording_sweep(world.runtime, epoch);
 }
 
 /* Sends the token round; false: it does not come back. */
@@ -419,10 +418,12 @@ Test(recording, after_an_abort_the_next_recording_is_complete) {
 
 Test(recording, a_token_of_an_aborted_recording_does_not_spoil_the_next) {
     open_world();
-    spawn();
+    tr_pid one = spawn(), other = spawn();
     begin(5);
     sweep(5);
     cr_assert(fixture_settle(&world, 100));
+    FIXTURE_SEND(&world, one, add, .number = 1); /* with mail: the idle have nothing to look for */
+    FIXTURE_SEND(&world, other, add, .number = 1);
     struct recording_walk walk;
     recording_token_begin(world.runtime, &walk);
     while (recording_token_step(world.runtime, &walk)) {
@@ -432,11 +433,94 @@ Test(recording, a_token_of_an_aborted_recording_does_not_spoil_the_next) {
     struct recording_walk next;
     recording_token_begin(world.runtime, &next);
     worker_step(world.runtime->workers[0], true); /* one answers that of the first */
+    FIXTURE_SEND(&world, one, add, .number = 2);
+    FIXTURE_SEND(&world, other, add, .number = 2);
     while (recording_token_step(world.runtime, &next)) {
     }
     cr_assert_not(recording_token_done(world.runtime, &next));
     cr_assert(fixture_settle(&world, 100));
     cr_assert(recording_token_done(world.runtime, &next));
+    abort_it();
+    close_world();
+}
+
+/* ---- the sweep ---------------------------------------------------------------------------------
+ */
+
+/* Else a million of them would stand before whoever is waiting. */
+Test(recording, the_idle_turn_without_standing_in_a_run_queue) {
+    open_world();
+    for (int i = 0; i < 200; i++) spawn();
+    begin(5);
+    sweep(5);
+    for (int i = 0; i < 100 && sweep_is_active(&world.runtime->sweep); i++) {
+        cr_assert(worker_step(world.runtime->workers[i % 2], true));
+        for (int j = 0; j < 2; j++)
+            cr_assert_eq(run_queue_count(&world.runtime->workers[j]->queue), 0);
+    }
+    cr_assert_not(sweep_is_active(&world.runtime->sweep));
+    cr_assert(recording_all_red(world.runtime, 5));
+    abort_it();
+    close_world();
+}
+
+Test(recording, a_busy_worker_turns_few_between_two_actors) {
+    open_world();
+    tr_pid pid = {0, 0, 0};
+    for (int i = 0; i < 40; i++) pid = spawn();
+    FIXTURE_SEND(&world, pid, add, .number = 3);
+    begin(5);
+    sweep(5);
+    struct worker *only = world.runtime->workers[0];
+    for (int i = 0; i < 3 && total_of(pid) == 0; i++) worker_step(only, true);
+    cr_assert_eq(total_of(pid), 3, "it does not wait for the sweep");
+    cr_assert(sweep_is_active(&world.runtime->sweep));
+    cr_assert(fixture_settle(&world, 1000));
+    cr_assert(recording_all_red(world.runtime, 5));
+    abort_it();
+    close_world();
+}
+
+/* What the idle add to the memory in use is bounded, however slow the disk is. */
+Test(recording, the_sweep_waits_for_a_disk_that_is_far_behind) {
+    open_world();
+    for (int i = 0; i < 200; i++) spawn();
+    begin(5);
+    part_chunk behind = {0};
+    memset(buffer_reserve(&behind.buffer, BACKLOG), 0xc0, BACKLOG); /* nil, as often */
+    behind.buffer.bytes = BACKLOG;
+    part_writer_append(writer, &behind);
+    sweep(5);
+    cr_assert(fixture_settle(&world, 1000));
+    cr_assert(sweep_is_active(&world.runtime->sweep));
+    cr_assert_not(recording_all_red(world.runtime, 5));
+    sweep_resume(world.runtime);
+    cr_assert(fixture_settle(&world, 1000));
+    cr_assert(sweep_is_active(&world.runtime->sweep), "nothing was written yet");
+    while (storage_step(storage)) {
+    }
+    storage_poll_completions(storage);
+    sweep_resume(world.runtime);
+    cr_assert(fixture_settle(&world, 1000));
+    cr_assert(recording_all_red(world.runtime, 5));
+    abort_it();
+    close_world();
+}
+
+Test(recording, a_sweep_that_is_given_up_leaves_no_slice_behind) {
+    open_world();
+    for (int i = 0; i < 200; i++) spawn();
+    begin(5);
+    sweep(5);
+    worker_step(world.runtime->workers[0], true);
+    sweep_end(world.runtime);
+    abort_it();
+    cr_assert(fixture_settle(&world, 1000));
+    cr_assert_not(recording_all_red(world.runtime, 5), "the rest turns with its next message");
+    begin(6);
+    sweep(6);
+    cr_assert(fixture_settle(&world, 1000));
+    cr_assert(recording_all_red(world.runtime, 6));
     abort_it();
     close_world();
 }

@@ -70,6 +70,7 @@ struct runtime *runtime_new(const struct runtime_options *options) {
     runtime->directory = directory_new();
     runtime->deadletters = deadletters_new();
     runtime->worker_count = options->workers;
+    sweep_init(&runtime->sweep, options->workers);
     runtime->workers = mem_zalloc(options->workers, sizeof *runtime->workers);
     for (unsigned i = 0; i < options->workers; i++) {
         runtime->workers[i] = aligned_alloc(64, (sizeof(struct worker) + 63) / 64 * 64);
@@ -117,6 +118,7 @@ void runtime_free(struct runtime *runtime) {
         free(runtime->workers[i]);
     }
     mem_free(runtime->workers);
+    sweep_fini(&runtime->sweep);
     namer_free(runtime->namer_state);
     unborn_free(runtime->unborn);
     moulds_free(runtime->moulds);

@@ -24,6 +24,7 @@
 #include "node/part_writer.h"
 #include "node/record_table.h"
 #include "node/run_queue.h"
+#include "node/sweep.h"
 #include "node/tally.h"
 
 struct directory;
@@ -39,6 +40,7 @@ struct recorder {
     _Atomic uint64_t epoch; /* 0: none is open */
     part_writer *part;
     part_chunk chunk;
+    uint64_t encoded_bytes; /* of actors, ever; the producer's own */
 };
 
 /* Counters for people; each written by its producer alone. */
@@ -162,6 +164,7 @@ struct runtime {
     _Atomic uint64_t record_order;
     _Atomic uint64_t system_serial; /* of messages the runtime itself sends */
     _Atomic uint64_t tokens_pending;
+    struct sweep sweep;
     _Atomic bool draining; /* the core waits for actors to end */
 
     struct worker **workers;

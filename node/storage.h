@@ -37,6 +37,8 @@ typedef struct storage_ops {
                     size_t bytes);                                            /* may be short */
     int (*reserve)(void *context, int file, uint64_t offset, uint64_t bytes); /* disk, not length */
     int (*truncate)(void *context, int file, uint64_t bytes);
+    /* A hint: begins to write these bytes back, so that a later sync has less to wait for. */
+    void (*write_back)(void *context, int file, uint64_t offset, uint64_t bytes);
     int (*sync)(void *context, int file);
     int (*close)(void *context, int file);
     int (*rename)(void *context, const char *from, const char *to);

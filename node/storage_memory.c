@@ -267,6 +267,11 @@ static int memory_truncate(void *context, int file, uint64_t bytes) {
     return 0;
 }
 
+/* Nothing becomes durable by a hint. */
+static void memory_write_back(void *context, int file, uint64_t offset, uint64_t bytes) {
+    (void)context, (void)file, (void)offset, (void)bytes;
+}
+
 static int memory_sync(void *context, int file) {
     storage_memory *memory = context;
     int failure = gate(memory);
@@ -403,6 +408,7 @@ storage_files storage_memory_files(storage_memory *memory) {
         .read = memory_read,
         .reserve = memory_reserve,
         .truncate = memory_truncate,
+        .write_back = memory_write_back,
         .sync = memory_sync,
         .close = memory_close,
         .rename = memory_rename,

@@ -1,7 +1,7 @@
 /*
  * storage_system.c - the real file system: one function per call, errno as a negative result.
  */
-#define _GNU_SOURCE /* fallocate */
+#define _GNU_SOURCE /* fallocate, sync_file_range */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -57,6 +57,12 @@ static int system_reserve(void *context, int file, uint64_t offset, uint64_t byt
 static int system_truncate(void *context, int file, uint64_t bytes) {
     (void)context;
     return result_of(ftruncate(file, (off_t)bytes));
+}
+
+static void system_write_back(void *context, int file, uint64_t offset, uint64_t bytes) {
+    (void)context;
+    /* Its errors are the sync's, which follows. */
+    (void)sync_file_range(file, (off_t)offset, (off_t)bytes, SYNC_FILE_RANGE_WRITE);
 }
 
 static int system_sync(void *context, int file) {
@@ -129,6 +135,7 @@ storage_files storage_system(void) {
         .read = system_read,
         .reserve = system_reserve,
         .truncate = system_truncate,
+        .write_back = system_write_back,
         .sync = system_sync,
         .close = system_close,
         .rename = system_rename,

@@ -193,20 +193,21 @@ bool worker_go_on(struct worker *worker, bool greedy) {
     bool chores = worker_handled(worker) - worker->chored_at >= CHORE_MESSAGES ||
                   worker->looked_ns != worker->chored_ns;
     bool fired = chores && do_chores(worker);
+    bool swept = sweep_step(worker);
     tr_actor *runnable = pick_own(worker);
     if (runnable == NULL) {
         fired = (!chores && do_chores(worker)) || fired;
         runnable = pick_own(worker);
     }
     if (runnable == NULL) runnable = steal(worker, greedy);
-    if (runnable == NULL) return fired;
+    if (runnable == NULL) return fired || swept;
     actor_run(worker, runnable);
     return true;
 }
 
 bool worker_has_work(const struct worker *worker, bool greedy) {
     struct runtime *runtime = worker->producer.runtime;
-    if (run_list_count(&runtime->injected) > 0) return true;
+    if (run_list_count(&runtime->injected) > 0 || sweep_is_open(&runtime->sweep)) return true;
     if (run_queue_count(&worker->queue) > 0 || next_slot_is_full(&worker->next)) return true;
     for (unsigned i = 0; i < runtime->worker_count; i++) {
         struct worker *other = runtime->workers[i];

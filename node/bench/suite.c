@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "node/base/error.h"
+#include "node/bench/child.h"
 #include "node/bench/trial.h"
 #include "node/cli/suggest.h"
 
@@ -18,7 +19,9 @@ static const struct {
     bool sized; /* they take a size and run only when named */
 } tables[] = {
     {workloads_local, false},
+    {workloads_snapshot, false},
     {workloads_scaling, true},
+    {workloads_snapshot_scaling, true},
 };
 
 static const struct {
@@ -26,6 +29,7 @@ static const struct {
     suite_main *main;
 } hidden[] = {
     {TRIAL_WORD, trial_main},
+    {CHILD_ARGUMENT, child_main},
 };
 
 static const size_t table_count = sizeof tables / sizeof tables[0];

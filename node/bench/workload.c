@@ -48,7 +48,7 @@ tr_status workload_node_start_with(struct workload_run *run, const tr_node_optio
     options.name = "b1";
     options.dir = run->dir;
     options.security = TR_SECURITY_NONE;
-    options.log_level = TR_WARN;
+    options.log_level = TR_ERROR;
     struct workload_node made = {NULL, NULL};
     tr_status status = tr_node_open(&options, &made.node, &run->error);
     for (; status == TR_OK && *behaviors != NULL; behaviors++)

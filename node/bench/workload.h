@@ -41,8 +41,10 @@ struct workload {
 };
 
 /* Each table ends with an entry whose name is NULL. */
-extern const struct workload workloads_local[];   /* local.c: within one process */
-extern const struct workload workloads_scaling[]; /* scaling.c: of any size */
+extern const struct workload workloads_local[];    /* local.c: within one process */
+extern const struct workload workloads_scaling[];  /* scaling.c: of any size */
+extern const struct workload workloads_snapshot[]; /* snapshot.c: three processes, and a disk */
+extern const struct workload workloads_snapshot_scaling[]; /* snapshot.c: of any size */
 
 /* Adds a figure. */
 void workload_report(struct workload_run *run, const char *metric, const char *unit, double value);
