@@ -41,7 +41,8 @@ struct workload {
 };
 
 /* Each table ends with an entry whose name is NULL. */
-extern const struct workload workloads_local[]; /* local.c: within one process */
+extern const struct workload workloads_local[];  /* local.c: within one process */
+extern const struct workload workloads_remote[]; /* remote.c: between two */
 
 /* Adds a figure. */
 void workload_report(struct workload_run *run, const char *metric, const char *unit, double value);
