@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #include "node/base/check.h"
 #include "node/base/endpoint.h"
 #include "node/base/memory.h"
+#include "transport/frame_pool.h"
 #include "transport/keyring.h"
 #include "transport/zmq_control.h"
 #include "transport/zmq_peers.h"
@@ -43,6 +45,8 @@ enum {
 };
 
 static const uint64_t TOUCH_NS = 1000000000;
+static const uint64_t SPIN_NS = 50000;   /* looking before sleeping */
+static const uint64_t SHORT_NS = 100000; /* a wait after which the next one spins */
 
 /* What an epoll event is about: a source, and for SOURCE_PEER the peer's number in the low half. */
 enum source { SOURCE_WAKE, SOURCE_LINKS, SOURCE_CONTROL, SOURCE_ZAP, SOURCE_PEER };
@@ -68,10 +72,12 @@ struct zmq_driver {
     bool control_pending;
     bool zap_pending;
     struct zmq_peers *peers;
+    struct frame_pool *frames;
     uint64_t touch_ns; /* when to touch all peers next */
     int epoll;
     int eventfd;
     atomic_int sleep; /* RUNNING, SLEEPING, WOKEN */
+    bool waits_are_short;
     struct driver_counters counters;
     char endpoint[ENDPOINT_TEXT_BYTES];
 };
@@ -116,14 +122,36 @@ static void take_event(struct zmq_driver *driver, uint64_t data) {
     }
 }
 
-/* Sleeps until something happens and marks what has to be looked at. */
-static void sleep_and_mark(struct zmq_driver *driver, int timeout_ms) {
+/* Looks again and again for a short while, when the last wait was short too: to sleep, and to be
+ * woken, takes longer than an answer of a peer that is at work. Others who want the core get it.
+ * Returns the number of events. */
+static int spin(struct zmq_driver *driver, struct epoll_event *events) {
+    uint64_t until_ns = environment_now_ns(driver->environment) + SPIN_NS;
+    do {
+        int count = epoll_wait(driver->epoll, events, EVENTS_PER_WAIT, 0);
+        if (count != 0) return count;
+        sched_yield();
+    } while (atomic_load_explicit(&driver->sleep, memory_order_relaxed) == RUNNING &&
+             environment_now_ns(driver->environment) < until_ns);
+    return 0;
+}
+
+/* Waits for events, asleep unless the wait is likely to be short. */
+static int wait_for_events(struct zmq_driver *driver, struct epoll_event *events, int timeout_ms) {
+    if (timeout_ms == 0) return epoll_wait(driver->epoll, events, EVENTS_PER_WAIT, 0);
+    uint64_t began_ns = environment_now_ns(driver->environment);
+    int count = driver->waits_are_short ? spin(driver, events) : 0;
     int expected = RUNNING;
-    if (timeout_ms > 0 && !atomic_compare_exchange_strong(&driver->sleep, &expected, SLEEPING)) {
-        timeout_ms = 0;
-    }
+    if (count == 0 && atomic_compare_exchange_strong(&driver->sleep, &expected, SLEEPING))
+        count = epoll_wait(driver->epoll, events, EVENTS_PER_WAIT, timeout_ms);
+    driver->waits_are_short = environment_now_ns(driver->environment) - began_ns < SHORT_NS;
+    return count;
+}
+
+/* Waits until something happens and marks what has to be looked at. */
+static void sleep_and_mark(struct zmq_driver *driver, int timeout_ms) {
     struct epoll_event events[EVENTS_PER_WAIT];
-    int count = epoll_wait(driver->epoll, events, EVENTS_PER_WAIT, timeout_ms);
+    int count = wait_for_events(driver, events, timeout_ms);
     /* Sees what the one who woke us wrote before, since it exchanged this value too. */
     atomic_exchange(&driver->sleep, RUNNING);
     for (int i = 0; i < count; i++) take_event(driver, events[i].data.u64);
@@ -286,6 +314,7 @@ static void driver_op_close(void *context) {
     if (driver->context != NULL) {
         while (zmq_ctx_term(driver->context) != 0 && zmq_errno() == EINTR) continue;
     }
+    frame_pool_free(driver->frames); /* all has come back: the context is gone */
     keyring_close(driver->ring);
     if (driver->epoll >= 0) close(driver->epoll);
     if (driver->eventfd >= 0) close(driver->eventfd);
@@ -400,6 +429,7 @@ static void prepare_peers(struct zmq_driver *driver) {
         .epoll = driver->epoll,
         .eventfd = driver->eventfd,
         .event_data = (uint64_t)SOURCE_PEER << 32,
+        .frames = driver->frames,
     };
     driver->peers = zmq_peers_new(&options);
 }
@@ -412,6 +442,7 @@ tr_status zmq_driver_open(const struct zmq_driver_options *options, struct drive
     driver->environment = options->environment;
     driver->events = options->events;
     driver->plaintext = options->security == TR_SECURITY_NONE;
+    driver->frames = frame_pool_new();
     driver->epoll = -1;
     driver->eventfd = -1;
     driver->links_pending = true; /* the first wait looks before it sleeps */

@@ -9,6 +9,7 @@
 
 #include "node/base/error.h"
 #include "node/bench/child.h"
+#include "node/bench/second.h"
 #include "node/bench/trial.h"
 #include "node/cli/suggest.h"
 
@@ -18,10 +19,8 @@ static const struct {
     const struct workload *workloads;
     bool sized; /* they take a size and run only when named */
 } tables[] = {
-    {workloads_local, false},
-    {workloads_snapshot, false},
-    {workloads_scaling, true},
-    {workloads_snapshot_scaling, true},
+    {workloads_local, false},  {workloads_remote, false},          {workloads_snapshot, false},
+    {workloads_scaling, true}, {workloads_snapshot_scaling, true},
 };
 
 static const struct {
@@ -30,6 +29,7 @@ static const struct {
 } hidden[] = {
     {TRIAL_WORD, trial_main},
     {CHILD_ARGUMENT, child_main},
+    {WORKLOAD_CHILD, workload_child_main},
 };
 
 static const size_t table_count = sizeof tables / sizeof tables[0];
