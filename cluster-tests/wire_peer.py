@@ -117,6 +117,7 @@ class Envelope:
             self.read_changes(given, changes, before)
         else:
             self.record, self.flags = given[0] if given else None, 0
+            self.to = self.sender = self.reference = None
             equal((changes, len(given)), (16, 1) if self.kind == RECORD else (0, 0), 'elements')
             expect(self.kind != RECORD or is_uint(self.record, 1 << 32), items)
 
