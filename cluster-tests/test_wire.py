@@ -35,7 +35,7 @@ def cents_of(cluster, name):
 
 @test
 def example_frames_of_the_text_are_read_as_it_says():
-    ack = Frame(bytes.fromhex('9b 01 04 a2 6e 31 07 09 03 90 00 05 cd 10 00 45'))
+    ack = Frame(bytes.fromhex('9b 02 04 a2 6e 31 07 09 03 90 00 05 cd 10 00 45'))
     equal((ack.type, ack.source, ack.source_incarnation, ack.destination_incarnation, ack.session,
            ack.ack, ack.credit_bytes, ack.credit_sequence), (ACK, 'n1', 7, 9, 3, 5, 4096, 69), 'ACK')
 
@@ -106,19 +106,20 @@ def numbers_decide_what_is_delivered():
         to = [peer.space_of('n1'), *place]
         peer.data(RECORD, DEPOSIT, record=3)
         sender = [peer.space, 9, 1]
+        one = peer.sent + 1
         first = peer.envelope(MESSAGE, [1], to=to, sender=sender, record=3, message_id=1)
-        second = peer.envelope(MESSAGE, [10], to=to, sender=sender, record=3, message_id=2)
-        third = peer.envelope(MESSAGE, [100], to=to, sender=sender, record=3, message_id=3)
-        peer.send(DATA, first)
-        peer.send(DATA, first)  # twice: delivered once, acknowledged again
-        peer.send(DATA, third)  # too early: dropped, a resend asked for
+        second = [MESSAGE, pack([10])]  # all but the body is as before
+        third = [MESSAGE, pack([100])]
+        peer.numbered(one, first)
+        peer.numbered(one, first)  # twice: delivered once, acknowledged again
+        peer.numbered(one + 2, third)  # too early: dropped, a resend asked for
         peer.until(lambda: RESEND in types(peer), 10, 'RESEND')
         resend = [frame for frame in peer.frames if frame.type == RESEND][0]
-        equal(resend.ack, first[1], 'ack of the RESEND')
+        equal(resend.ack, one, 'ack of the RESEND')
         equal(cents_of(cluster, 'acc'), 1, 'cents before the gap is closed')
         extra = third + ['an element of a later version', [1, {'a': None}]]
-        peer.send(DATA, second, extra)
-        peer.until(lambda: peer.frames[-1].ack == third[1], 10, 'the ack')
+        peer.numbered(one, first, second, extra)  # begins before what is wanted
+        peer.until(lambda: peer.frames[-1].ack == one + 2, 10, 'the ack')
         until(lambda: cents_of(cluster, 'acc') == 111, 10, 'all deposits once')
 
 
@@ -263,16 +264,21 @@ def broken_frames(peer):
                          record=9, message_id=1)
 
     def data(*items):
-        return peer.header(DATA) + pack(*items)
+        return peer.header(DATA) + pack(peer.sent + 1, *items)
 
     return {
         'an envelope cut short': (data(good)[:-1], 6, 'envelope'),
         'no envelope but text': (data('nonsense'), 6, 'envelope'),
-        'an unknown kind': (data([9, *good[1:]]), 6, 'envelope'),
-        'nobody as receiver': (data([*good[:2], [0, 0, 0], *good[3:]]), 6, 'envelope'),
-        'a slot over 32 bits': (data([*good[:2], [1, 1 << 32, 1], *good[3:]]), 6, 'envelope'),
-        'a huge array': (peer.header(DATA) + b'\xdd\xff\xff\xff\xff', 6, 'envelope'),
-        'a body over the limit': (data([*good[:11], bytes(5000)]), 6, 'size'),
+        'no first number': (peer.header(DATA) + pack(good), 6, 'DATA'),
+        'a number and no envelope': (data(), 6, 'DATA'),
+        'an unknown kind': (data([good[0] | 7, *good[1:]]), 6, 'envelope'),
+        'unknown changes': (data([1 << 20 | good[0], *good[1:]]), 6, 'envelope'),
+        'fewer elements than changes': (data([*good[:4], good[-1]]), 6, 'envelope'),
+        'nobody as receiver': (data([good[0], [0, 0, 0], *good[2:]]), 6, 'envelope'),
+        'the receiver as before, and none was': (data([MESSAGE, good[-1]]), 6, 'envelope'),
+        'a slot over 32 bits': (data([good[0], [1, 1 << 32, 1], *good[2:]]), 6, 'envelope'),
+        'a huge array': (data() + b'\xdd\xff\xff\xff\xff', 6, 'envelope'),
+        'a body over the limit': (data([*good[:-1], bytes(5000)]), 6, 'size'),
         'a record never announced': (data(good), None, ''),
         'an ack of the future': (peer.header(ACK, ack=1 << 40), 6, 'never sent'),
         'credit beyond any window': (peer.header(ACK, sequence=1 << 40), 6, 'header'),
@@ -280,10 +286,10 @@ def broken_frames(peer):
         'a PING with text': (peer.header(PING) + pack('1'), 6, 'PING'),
         'notices out of order': (peer.header(ACK, notices=[[far, 1, 2], [far, 0, 2]]), 6, 'frame'),
         'a negative number': (peer.header(ACK, ack=-1), 6, 'frame'),
-        'a header too short': (pack([1, ACK, peer.name, peer.incarnation]), 6, 'frame'),
+        'a header too short': (pack([2, ACK, peer.name, peer.incarnation]), 6, 'frame'),
         'an unknown type': (peer.header(99), 6, 'frame'),
         'a BYE without reason': (peer.header(BYE) + pack([]), 6, 'BYE'),
-        'snapshot nonsense': (data(peer.envelope(4, [99, 'x'], sequence=1)), None, ''),
+        'snapshot nonsense': (data(peer.envelope(4, [99, 'x'])), None, ''),
     }
 
 

@@ -54,7 +54,7 @@ class Frame:
          self.credit_bytes, self.credit_sequence) = first
         numbers = [item for at, item in enumerate(first) if at not in (2, 6)]
         expect(all(is_uint(number) for number in numbers), f'header {first!r}')
-        equal(self.version, 1, 'version')
+        equal(self.version, 2, 'version')
         expect(1 <= self.type <= 8, f'type {self.type}')
         expect(isinstance(self.source, str) and 1 <= len(self.source.encode()) <= 63, first)
         self.check_notices()
@@ -70,10 +70,10 @@ class Frame:
         expect(all(a < b for a, b in zip(versions, versions[1:])), f'notice versions {versions}')
 
     def check_body(self):
-        self.envelopes = []
         if self.type == DATA:
-            expect(self.items, 'DATA without an envelope')
-            self.envelopes = [Envelope(item) for item in self.items]
+            expect(len(self.items) > 1 and is_uint(self.items[0]) and self.items[0] > 0,
+                   'DATA without a number and an envelope')
+            self.first = self.items[0]
             return
         equal(len(self.items), BODIES[self.type], f'items in the body of type {self.type}')
         if self.type == HELLO:
@@ -97,28 +97,44 @@ class Frame:
         expect(hello['window_messages'] <= 1 << 20 and hello['window_bytes'] <= 1 << 30, hello)
 
 
-class Envelope:
-    """One envelope, read by section 5."""
+# Elements of a MESSAGE or CONTROL that may be left out, in their order: name, and what it is when
+# the session or a parcel begins.
+CHANGES = [('to', None), ('sender', None), ('message_id', 0), ('trace', None), ('record', 0),
+           ('colour', 0), ('span', 0), ('reference', 0), ('flags', 0)]
+AFRESH = 1 << len(CHANGES)
 
-    def __init__(self, items):
-        expect(isinstance(items, list) and len(items) == 12, f'envelope {items!r}')
-        (self.kind, self.sequence, self.to, self.sender, self.record, self.colour, self.trace,
-         self.span, self.message_id, self.reference, self.flags, self.body) = items
-        expect(is_uint(self.kind, 6) and is_uint(self.sequence) and self.sequence > 0, items)
-        expect(is_uint(self.flags, 1 << 32) and isinstance(self.body, bytes), items)
-        between = items[2:10]
+
+class Envelope:
+    """One envelope, read by section 5; `before` is the MESSAGE or CONTROL before it, or None."""
+
+    def __init__(self, items, sequence, before):
+        expect(isinstance(items, list) and len(items) >= 2 and is_uint(items[0]), f'envelope {items!r}')
+        self.kind, changes = items[0] & 7, items[0] >> 3
+        self.sequence, self.body = sequence, items[-1]
+        expect(self.kind < 6 and isinstance(self.body, bytes), items)
+        given = items[1:-1]
         if self.kind in (MESSAGE, CONTROL):
-            expect(is_pid(self.to) and (self.sender is None or is_pid(self.sender)), items)
-            expect(is_uint(self.record, 1 << 32), items)
-            expect(self.trace is None or (isinstance(self.trace, bytes) and len(self.trace) == 16), items)
-            expect(all(is_uint(one) for one in (self.colour, self.span, self.message_id,
-                                                self.reference)), items)
-        elif self.kind == RECORD:
-            expect(is_uint(self.record, 1 << 32) and between.count(None) == 7, items)
+            self.read_changes(given, changes, before)
         else:
-            equal(between, [None] * 8, 'elements 2 to 9')
-        if self.kind not in (MESSAGE, CONTROL):
-            equal(self.flags, 0, f'flags of kind {self.kind}')
+            self.record, self.flags = given[0] if given else None, 0
+            equal((changes, len(given)), (16, 1) if self.kind == RECORD else (0, 0), 'elements')
+            expect(self.kind != RECORD or is_uint(self.record, 1 << 32), items)
+
+    def read_changes(self, given, changes, before):
+        expect(changes < 2 * AFRESH and bin(changes % AFRESH).count('1') == len(given), given)
+        left = list(given)
+        for at, (name, nothing) in enumerate(CHANGES):
+            was = nothing if before is None or changes & AFRESH else getattr(before, name)
+            if name == 'message_id':
+                was += 1
+            value = left.pop(0) if changes >> at & 1 else was
+            expect(not changes >> at & 1 or value != was, f'{name} {value!r} need not be told')
+            setattr(self, name, value)
+        expect(is_pid(self.to) and (self.sender is None or is_pid(self.sender)), given)
+        expect(is_uint(self.record, 1 << 32) and is_uint(self.flags, 1 << 32), given)
+        expect(self.trace is None or (isinstance(self.trace, bytes) and len(self.trace) == 16), given)
+        expect(all(is_uint(one) for one in (self.colour, self.span, self.message_id,
+                                            self.reference)), given)
 
     def content(self):
         items = unpack(self.body)
@@ -147,6 +163,7 @@ class Peer:
         self.frames, self.envelopes, self.records = [], [], {}
         self.other, self.other_incarnation, self.session = None, 0, 1
         self.up, self.heard_ack, self.delivered, self.sent = False, False, 0, 0
+        self.before = None  # the MESSAGE or CONTROL delivered last
         self.lives, self.member, self.bye, self.silent = {}, False, None, False
 
     def __enter__(self):
@@ -158,7 +175,7 @@ class Peer:
     # ---- sending ----
 
     def header(self, kind, **changes):
-        values = {'version': 1, 'type': kind, 'source': self.name, 'incarnation': self.incarnation,
+        values = {'version': 2, 'type': kind, 'source': self.name, 'incarnation': self.incarnation,
                   'destination': self.other_incarnation, 'session': self.session, 'notices': [],
                   'seen': 0, 'ack': 0, 'bytes': 0, 'sequence': 0}
         if self.up:
@@ -172,22 +189,25 @@ class Peer:
     def say_hello(self):
         self.send(HELLO, {**self.hello, 'answer': self.other['token'] if self.other else 0})
 
-    def envelope(self, kind, body, sequence=None, to=None, sender=None, record=None, colour=0,
-                 trace=None, message_id=0, reference=0, flags=0):
-        """Items of an envelope with the next number; `body` is packed unless it is bytes."""
-        if sequence is None:
-            self.sent += 1
-            sequence = self.sent
-        between = [None] * 8
-        if kind == RECORD:
-            between[2] = record
-        elif kind in (MESSAGE, CONTROL):
-            between = [to, sender, record, colour, trace, 0, message_id, reference]
+    def envelope(self, kind, body, to=None, sender=None, record=None, colour=0, trace=None,
+                 message_id=0, reference=0, flags=0):
+        """Items of an envelope that tells all; `body` is packed unless it is bytes."""
         body = body if isinstance(body, bytes) else pack(body)
-        return [kind, sequence, *between, flags, body]
+        if kind == RECORD:
+            return [kind | 16 << 3, record, body]
+        if kind not in (MESSAGE, CONTROL):
+            return [kind, body]
+        return [kind | (2 * AFRESH - 1) << 3, to, sender, message_id, trace, record, colour, 0, reference,
+                flags, body]
 
     def data(self, kind, body, **options):
-        self.send(DATA, self.envelope(kind, body, **options))
+        """Sends an envelope with the next number."""
+        self.numbered(self.sent + 1, self.envelope(kind, body, **options))
+
+    def numbered(self, first, *envelopes):
+        """Sends envelopes, the first of them with that number."""
+        self.sent = max(self.sent, first + len(envelopes) - 1)
+        self.send(DATA, first, *envelopes)
 
     # ---- receiving ----
 
@@ -217,8 +237,8 @@ class Peer:
         if frame.type == PING:
             self.send(PONG, frame.items[0])
         elif frame.type == DATA:
-            for envelope in frame.envelopes:
-                self.take(envelope)
+            for at, items in enumerate(frame.items[1:]):
+                self.take(items, frame.first + at)
             self.send(ACK)
 
     def heard_hello(self, frame):
@@ -229,11 +249,14 @@ class Peer:
             self.say_hello()
             self.send(HELLO_ACK, [self.token, self.other['token']])
 
-    def take(self, envelope):
-        if envelope.sequence <= self.delivered:
+    def take(self, items, sequence):
+        if sequence <= self.delivered:
             return
-        equal(envelope.sequence, self.delivered + 1, 'sequence number')
+        equal(sequence, self.delivered + 1, 'sequence number')
+        envelope = Envelope(items, sequence, self.before)
         self.delivered += 1
+        if envelope.kind in (MESSAGE, CONTROL):
+            self.before = envelope
         self.envelopes.append(envelope)
         if envelope.kind == RECORD:
             self.records[envelope.record] = envelope.content()

@@ -173,11 +173,36 @@ tr_status actor_post(tr_actor *self, tr_message **posted, const tr_ask_options *
     return TR_OK;
 }
 
+/* A message to another space is encoded as it is sent: it need not be made. False: it must. */
+static bool send_direct(tr_actor *self, tr_pid to, unsigned flags, uint64_t reference,
+                        const record_type *type, const void *body, tr_status *status_out) {
+    if (to.space == self->runtime->space || (flags & MESSAGE_ASK) != 0) return false;
+    record_size size = {0, 0};
+    if (type != NULL && record_measure(type, body, &size) != TR_OK) return false;
+    if (size.block_bytes > self->runtime->message_bytes_max) return false;
+    tr_message head = {.type = type,
+                       .from = actor_pid(self),
+                       .to = to,
+                       .serial = self->serial + 1,
+                       .reference = reference,
+                       .colour = actor_colour(self),
+                       .trace = present_trace(self),
+                       .flags = (uint8_t)flags};
+    if (!post_direct(&self->worker->producer, self, &head, body, status_out)) return false;
+    self->serial++;
+    return true;
+}
+
 tr_status actor_send(tr_actor *self, tr_pid to, unsigned flags, uint64_t reference,
                      const record_type *type, const void *body, const tr_ask_options *ask,
                      uint64_t *serial_out) {
     tr_message *item;
-    tr_status status = message_of(type, body, self->runtime->message_bytes_max, &item);
+    tr_status status;
+    if (send_direct(self, to, flags, reference, type, body, &status)) {
+        if (status == TR_OK && serial_out != NULL) *serial_out = self->serial;
+        return status;
+    }
+    status = message_of(type, body, self->runtime->message_bytes_max, &item);
     if (status != TR_OK) return status;
     item->flags = (uint8_t)flags;
     item->reference = reference;

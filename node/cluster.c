@@ -160,7 +160,19 @@ static tr_status router_post(void *context, struct producer *producer, tr_actor 
                         route == NULL ? DEADLETTER_UNKNOWN_HOME : DEADLETTER_NOBODY);
         return TR_OK;
     }
-    return peer_post(route->peer, producer, sender, message);
+    tr_status status = peer_post(route->peer, producer, sender, *message, (*message)->body);
+    if (status != TR_OK) return status;
+    message_free(*message);
+    *message = NULL;
+    return TR_OK;
+}
+
+static bool router_post_direct(void *context, struct producer *producer, tr_actor *sender,
+                               const tr_message *head, const void *body, tr_status *status_out) {
+    const struct route *route = routes_of_space(routes_of(context), head->to.space);
+    if (route == NULL || !route->present || route->peer == NULL) return false;
+    *status_out = peer_post(route->peer, producer, sender, head, body);
+    return true;
 }
 
 static bool router_admits_port(void *context, tr_pid to, tr_pid port, bool refused) {
@@ -266,6 +278,7 @@ static const char *router_member_at(void *context, size_t index) {
 
 static const struct router_ops router = {
     .post = router_post,
+    .post_direct = router_post_direct,
     .admits_port = router_admits_port,
     .pressure = router_pressure,
     .progress = router_progress,

@@ -93,6 +93,30 @@ static inline enum mailbox_push_result mailbox_push(struct mailbox *box, tr_mess
     return old == MAILBOX_IDLE ? MAILBOX_WOKE : MAILBOX_PUSHED;
 }
 
+/* Files `length` messages at once, `oldest` to `newest`, each pointing to the one before it.
+ * Refused, like a closed mailbox, as a whole: nothing has changed then but the oldest one's `next`.
+ */
+static inline enum mailbox_push_result mailbox_push_chain(struct mailbox *box, tr_message *newest,
+                                                          tr_message *oldest, uint32_t length,
+                                                          uint32_t *count_out) {
+    uint32_t taken = atomic_load_explicit(&box->taken, memory_order_relaxed);
+    uint64_t old = atomic_load_explicit(&box->word, memory_order_relaxed);
+    uint64_t new;
+    uint32_t count;
+    do {
+        oldest->next = NULL;
+        if (old == MAILBOX_CLOSED) return MAILBOX_IS_CLOSED;
+        count = mailbox_word_count(old) + length;
+        if (count + taken >= MAILBOX_COUNT_MAX) return MAILBOX_REFUSED;
+        oldest->next = old == MAILBOX_IDLE ? NULL : mailbox_address(old);
+        new = ((uint64_t)(uintptr_t)newest << 16) | count;
+        /* As in mailbox_push. */
+    } while (!atomic_compare_exchange_weak_explicit(&box->word, &old, new, memory_order_seq_cst,
+                                                    memory_order_relaxed));
+    *count_out = count + taken;
+    return old == MAILBOX_IDLE ? MAILBOX_WOKE : MAILBOX_PUSHED;
+}
+
 /* Makes an idle actor scheduled; true when the caller must now put it on a run queue. Set what the
  * actor shall find (a signal, a lower mute count) before. */
 static inline bool mailbox_wake(struct mailbox *box) {

@@ -22,6 +22,7 @@ struct peer *peer_make(tr_node *node, const char *name) {
     made->node = node;
     pthread_mutex_init(&made->mutex, NULL);
     made->lease = lease_new(made);
+    outbox_init(&made->outbox);
     node->peer_list =
         mem_realloc_array(node->peer_list, node->peer_count + 1, sizeof(struct peer *));
     node->peer_list[node->peer_count++] = made;
@@ -38,20 +39,12 @@ struct peer *peer_obtain(tr_node *node, const char *name) {
     return found != NULL ? found : peer_make(node, name);
 }
 
-static void free_chain(struct parcel *parcel) {
-    while (parcel != NULL) {
-        struct parcel *next = parcel->next;
-        parcel_free(parcel);
-        parcel = next;
-    }
-}
-
 void peers_free(tr_node *node) {
     for (size_t i = 0; i < node->peer_count; i++) {
         struct peer *peer = node->peer_list[i];
         link_free(peer->link);
         for (tr_message *item; (item = message_list_pop(&peer->held)) != NULL;) message_free(item);
-        free_chain(atomic_load(&peer->outbox));
+        outbox_fini(&peer->outbox);
         size_t cursor = 0;
         for (struct remote_pressure *each;
              (each = map_pid_next(&peer->pressures, &cursor, NULL)) != NULL;) {
@@ -61,8 +54,7 @@ void peers_free(tr_node *node) {
         map_pid_fini(&peer->pressures);
         waiters_fini(&peer->waiters);
         lease_free(peer->lease);
-        map_u64_fini(&peer->types);
-        mem_free(peer->announced);
+        mem_free(peer->types);
         pthread_mutex_destroy(&peer->mutex);
         mem_free(peer);
     }
@@ -73,31 +65,8 @@ void peers_free(tr_node *node) {
 /* ---- posting: any producer ------------------------------------------------------------------- */
 
 static uint64_t queued_bytes(const struct peer *peer) {
-    return atomic_load_explicit(&peer->outbox_bytes, memory_order_relaxed) +
+    return outbox_bytes(&peer->outbox) +
            atomic_load_explicit(&peer->link_bytes, memory_order_relaxed);
-}
-
-/* NULL: the body is larger than `bytes_max`. */
-static struct parcel *encode(struct producer *producer, const tr_message *item,
-                             uint32_t bytes_max) {
-    struct buffer *scratch = &producer->scratch;
-    buffer_clear(scratch);
-    if (item->type != NULL) record_encode(item->type, item->body, scratch);
-    if (scratch->bytes > bytes_max) return NULL;
-    struct envelope envelope = {
-        .kind = message_is_exempt(item) ? ENVELOPE_CONTROL : ENVELOPE_MESSAGE,
-        .flags = item->flags | (uint32_t)item->kind << 8,
-        .to = item->to,
-        .from = item->from,
-        .record = item->type == NULL ? 0 : item->type->id,
-        .colour = item->colour,
-        .trace = item->trace,
-        .message_id = item->serial,
-        .reference = item->reference,
-        .body = scratch->data,
-        .body_bytes = (uint32_t)scratch->bytes,
-    };
-    return envelope_encode(&envelope);
 }
 
 static void mark_dirty(struct peer *peer) {
@@ -108,16 +77,6 @@ static void mark_dirty(struct peer *peer) {
     while (!atomic_compare_exchange_weak_explicit(&node->dirty, &first, peer, memory_order_release,
                                                   memory_order_relaxed));
     node_wake(node);
-}
-
-static void push(struct peer *peer, struct parcel *parcel) {
-    atomic_fetch_add_explicit(&peer->outbox_bytes, parcel->bytes, memory_order_relaxed);
-    parcel->next = atomic_load_explicit(&peer->outbox, memory_order_relaxed);
-    /* Release: the core sees the parcel's bytes, and that it was counted. */
-    while (!atomic_compare_exchange_weak_explicit(&peer->outbox, &parcel->next, parcel,
-                                                  memory_order_acq_rel, memory_order_relaxed)) {
-    }
-    mark_dirty(peer);
 }
 
 /* The level that the peer has told for a pid. */
@@ -147,37 +106,57 @@ static void press(struct peer *peer, tr_actor *sender, tr_pid to) {
     pressure_unlock(sender);
 }
 
+/* Encodes and appends; returns the serial of the session that takes it, 0 for none. */
+static uint32_t append(struct peer *peer, const struct buffer *encoded, const tr_message *head) {
+    struct envelope envelope = {
+        .kind = message_is_exempt(head) ? ENVELOPE_CONTROL : ENVELOPE_MESSAGE,
+        .flags = head->flags | (uint32_t)head->kind << 8,
+        .to = head->to,
+        .from = head->from,
+        .record = head->type == NULL ? 0 : head->type->id,
+        .colour = head->colour,
+        .trace = head->trace,
+        .message_id = head->serial,
+        .reference = head->reference,
+        .body = encoded->data,
+        .body_bytes = (uint32_t)encoded->bytes,
+    };
+    bool first = false;
+    /* A spawn's slot was leased in one session: it may go in no other. */
+    uint32_t wanted = head->kind == MESSAGE_SPAWN ? head->origin_session : 0;
+    uint32_t serial = outbox_append(&peer->outbox, &envelope, head->type, wanted, &first);
+    if (first) mark_dirty(peer);
+    return serial;
+}
+
 tr_status peer_post(struct peer *peer, struct producer *producer, tr_actor *sender,
-                    tr_message **message) {
-    tr_message *item = *message;
-    /* Acquire: everything of the session before it was declared up. */
-    uint32_t serial = atomic_load_explicit(&peer->serial, memory_order_acquire);
-    if (serial == 0) return TR_EUNREACHABLE;
-    if (item->kind == MESSAGE_SPAWN && item->origin_session != serial)
-        return TR_EUNREACHABLE; /* its slot was leased in a session that is over */
-    bool exempt = message_is_exempt(item);
-    tr_pid to = item->to;
-    if (!exempt &&
-        (queued_bytes(peer) >= PEER_QUEUE_HARD || pressure_level(peer, to) == PRESSURE_REFUSE))
+                    const tr_message *head, const void *body) {
+    /* Relaxed: a look before the work; the outbox decides under its lock. */
+    if (atomic_load_explicit(&peer->serial, memory_order_relaxed) == 0) return TR_EUNREACHABLE;
+    bool exempt = message_is_exempt(head);
+    if (!exempt && (queued_bytes(peer) >= PEER_QUEUE_HARD ||
+                    pressure_level(peer, head->to) == PRESSURE_REFUSE))
         return TR_EFULL;
-    struct parcel *parcel =
-        encode(producer, item, atomic_load_explicit(&peer->bytes_max, memory_order_relaxed));
-    if (parcel == NULL) return TR_ETOOBIG;
-    parcel->tag = serial;
-    tally_count(&producer->tally, TALLY_SENT, peer->origin, serial, item->colour);
-    *message = NULL;
-    message_free(item);
-    push(peer, parcel);
-    if (!exempt) press(peer, sender, to);
+    struct buffer *scratch = &producer->scratch;
+    buffer_clear(scratch);
+    if (head->type != NULL) record_encode(head->type, body, scratch);
+    if (scratch->bytes > atomic_load_explicit(&peer->bytes_max, memory_order_relaxed))
+        return TR_ETOOBIG;
+    uint32_t serial = append(peer, scratch, head);
+    if (serial == 0) return TR_EUNREACHABLE;
+    /* Counted after the link may have it, but in the same turn, and the counts are compared only
+     * when all turns are over (tally.h). */
+    tally_count(&producer->tally, TALLY_SENT, peer->origin, serial, head->colour);
+    if (!exempt) press(peer, sender, head->to);
     return TR_OK;
 }
 
 void peer_push_lease(struct peer *peer, const uint8_t *bytes, size_t size, uint32_t serial) {
     struct envelope envelope = {
         .kind = ENVELOPE_LEASE, .body = bytes, .body_bytes = (uint32_t)size};
-    struct parcel *parcel = envelope_encode(&envelope);
-    parcel->tag = serial;
-    push(peer, parcel);
+    bool first = false;
+    outbox_append(&peer->outbox, &envelope, NULL, serial, &first);
+    if (first) mark_dirty(peer);
 }
 
 bool peer_admits_port(struct peer *peer, tr_pid to, tr_pid port, bool refused) {
@@ -196,41 +175,50 @@ bool peer_admits_port(struct peer *peer, tr_pid to, tr_pid port, bool refused) {
 
 /* ---- dead letters of the link ---------------------------------------------------------------- */
 
-/* The message that a parcel was made of, for its dead letter. */
-static tr_message *parcel_message(struct peer *peer, const struct parcel *parcel) {
-    struct envelope envelope;
-    parcel_read(parcel, &envelope);
-    const record_type *type = envelope.record == 0
+/* The message that an envelope was made of, for its dead letter. */
+static tr_message *message_again(struct peer *peer, const struct envelope *envelope) {
+    const record_type *type = envelope->record == 0
                                   ? NULL
-                                  : record_table_at(peer->node->runtime->records, envelope.record);
+                                  : record_table_at(peer->node->runtime->records, envelope->record);
     size_t bytes = 0;
-    if (type != NULL && record_decode_measure(type, envelope.body, envelope.body_bytes, NULL,
+    if (type != NULL && record_decode_measure(type, envelope->body, envelope->body_bytes, NULL,
                                               &bytes, NULL) != TR_OK)
         type = NULL; /* cannot be: this node encoded it */
     tr_message *item = message_new(type == NULL ? 0 : bytes);
     if (type != NULL)
-        record_decode(type, envelope.body, envelope.body_bytes, NULL, item->body, bytes, NULL);
+        record_decode(type, envelope->body, envelope->body_bytes, NULL, item->body, bytes, NULL);
     item->type = type;
-    item->to = envelope.to;
-    item->from = envelope.from;
-    item->serial = envelope.message_id;
-    item->reference = envelope.reference;
-    item->colour = envelope.colour;
-    item->trace = envelope.trace;
-    item->kind = (uint8_t)(envelope.flags >> 8);
-    item->flags = (uint8_t)envelope.flags;
+    item->to = envelope->to;
+    item->from = envelope->from;
+    item->serial = envelope->message_id;
+    item->reference = envelope->reference;
+    item->colour = envelope->colour;
+    item->trace = envelope->trace;
+    item->kind = (uint8_t)(envelope->flags >> 8);
+    item->flags = (uint8_t)envelope->flags;
     return item;
 }
 
-/* Turns a chain of parcels, oldest first, into dead letters. */
-void peer_drop_parcels(struct peer *peer, struct parcel *parcel) {
-    while (parcel != NULL) {
-        struct parcel *next = parcel->next;
-        if (parcel->kind == ENVELOPE_MESSAGE || parcel->kind == ENVELOPE_CONTROL) {
-            tr_message *item = parcel_message(peer, parcel);
+/* Turns what is in a parcel behind the first `known` into dead letters, and frees it. */
+static void drop_parcel(struct peer *peer, struct parcel *parcel, uint64_t known) {
+    struct parcel_reader reader;
+    parcel_open(parcel, &reader);
+    for (const struct envelope *each; (each = parcel_next(&reader)) != NULL;) {
+        if (known > 0) {
+            known--;
+        } else if (each->kind == ENVELOPE_MESSAGE || each->kind == ENVELOPE_CONTROL) {
+            tr_message *item = message_again(peer, each);
             deadletter_drop(&peer->node->producer, NULL, &item, DEADLETTER_SESSION);
         }
-        parcel_free(parcel);
+    }
+    parcel_free(parcel);
+}
+
+void peer_drop_parcels(struct peer *peer, struct parcel *parcel, uint64_t known) {
+    while (parcel != NULL) {
+        struct parcel *next = parcel->next;
+        drop_parcel(peer, parcel, known);
+        known = 0;
         parcel = next;
     }
 }
@@ -238,51 +226,20 @@ void peer_drop_parcels(struct peer *peer, struct parcel *parcel) {
 /* ---- towards the link ------------------------------------------------------------------------ */
 
 static void send_parcel(struct peer *peer, struct parcel *parcel, uint64_t now_ns) {
-    if (link_send(peer->link, &parcel, now_ns) == TR_OK) return;
+    uint32_t serial = atomic_load_explicit(&peer->serial, memory_order_relaxed);
     parcel->next = NULL;
-    peer_drop_parcels(peer, parcel);
-}
-
-/* Says what a record id means, before its first use in this session. */
-static void announce(struct peer *peer, uint32_t id, uint64_t now_ns) {
-    if (id >= peer->announced_bits) {
-        uint32_t bits = (id / 512 + 1) * 512;
-        peer->announced = mem_realloc(peer->announced, bits / 8);
-        memset(peer->announced + peer->announced_bits / 8, 0, (bits - peer->announced_bits) / 8);
-        peer->announced_bits = bits;
-    }
-    if ((peer->announced[id / 8] & (1u << (id % 8))) != 0) return;
-    peer->announced[id / 8] |= (uint8_t)(1u << (id % 8));
-    const record_type *type = record_table_at(peer->node->runtime->records, id);
-    struct envelope envelope = {.kind = ENVELOPE_RECORD,
-                                .record = id,
-                                .body = type->descriptor,
-                                .body_bytes = type->descriptor_bytes};
-    send_parcel(peer, envelope_encode(&envelope), now_ns);
+    /* Another serial: meant for a session that has ended. */
+    if (parcel->tag == serial && link_send(peer->link, &parcel, now_ns) == TR_OK) return;
+    peer_drop_parcels(peer, parcel, 0);
 }
 
 void peer_flush(struct peer *peer, uint64_t now_ns) {
-    /* Acquire: pairs with push. */
-    struct parcel *newest = atomic_exchange_explicit(&peer->outbox, NULL, memory_order_acquire);
-    struct parcel *oldest = NULL;
+    struct parcel *oldest = outbox_take(&peer->outbox);
     uint64_t bytes = 0;
-    while (newest != NULL) {
-        struct parcel *next = newest->next;
-        newest->next = oldest;
-        oldest = newest;
-        bytes += newest->bytes;
-        newest = next;
-    }
-    uint32_t serial = atomic_load_explicit(&peer->serial, memory_order_relaxed);
     while (oldest != NULL) {
         struct parcel *parcel = oldest;
         oldest = parcel->next;
-        parcel->next = NULL;
-        if (parcel->tag != serial) { /* meant for a session that has ended */
-            peer_drop_parcels(peer, parcel);
-            continue;
-        }
-        if (parcel->record != 0) announce(peer, parcel->record, now_ns);
+        bytes += parcel->bytes;
         send_parcel(peer, parcel, now_ns);
     }
     if (peer->link != NULL && link_queue_bytes(peer->link) > PEER_QUEUE_DEAD)
@@ -290,7 +247,7 @@ void peer_flush(struct peer *peer, uint64_t now_ns) {
     /* The queue's bytes move on before they leave the outbox's count: senders never see too few. */
     atomic_store_explicit(&peer->link_bytes, peer->link == NULL ? 0 : link_queue_bytes(peer->link),
                           memory_order_relaxed);
-    atomic_fetch_sub_explicit(&peer->outbox_bytes, bytes, memory_order_relaxed);
+    outbox_moved(&peer->outbox, bytes);
 }
 
 void peers_flush_dirty(tr_node *node, uint64_t now_ns) {

@@ -1,8 +1,8 @@
 /*
  * peer.h - another node as this one sees it: its link, what waits for it, how it presses back.
  *
- * Workers and ports post (peer_post): they encode, count and push onto the outbox without a lock
- * unless the peer has told of pressure. The core moves parcels on to the link and pumps frames
+ * Workers and ports post (peer_post): they encode, append to the outbox and count, without another
+ * lock unless the peer has told of pressure. The core moves parcels on to the link and pumps frames
  * between link and driver. Both the send queue and overloaded actors of the peer mute this node's
  * senders (I3).
  */
@@ -13,7 +13,9 @@
 #include <stdatomic.h>
 #include <troupe.h>
 
+#include "node/arrivals.h"
 #include "node/base/map.h"
+#include "node/outbox.h"
 #include "node/pressure.h"
 #include "node/runtime.h"
 #include "transport/link.h"
@@ -38,8 +40,8 @@ struct peer {
     /* any thread */
     _Atomic uint32_t serial;    /* of the session that takes messages; 0: none */
     _Atomic uint32_t bytes_max; /* the largest body it takes */
-    _Atomic(struct parcel *) outbox;
-    _Atomic uint64_t outbox_bytes, link_bytes; /* not yet sent */
+    struct outbox outbox;
+    _Atomic uint64_t link_bytes; /* not yet sent */
     _Atomic bool is_dirty;
     struct peer *dirty_next;
 
@@ -57,14 +59,15 @@ struct peer {
     uint64_t epoch;           /* its E as it said last */
     uint32_t last_serial;     /* of the session that is up or was last */
     uint64_t incarnation;     /* of the life at the other end of the session; 0: no session */
+    struct arrivals arrivals; /* of the frame that is being read */
     struct message_list held; /* of a node that is in no view of the snapshot under way here: filed
                                  once it is over */
     uint32_t held_count;
     uint64_t held_bytes;
-    bool left;          /* that life has left: its session ends once the answer is on its way */
-    map_u64 types;      /* record_type by the peer's record id; of this session */
-    uint8_t *announced; /* bits by own record id; of this session */
-    uint32_t announced_bits;
+    bool left; /* that life has left: its session ends once the answer is on its way */
+    const record_type **types; /* by the peer's record id; of this session */
+    uint32_t type_room;
+    uint64_t own_space; /* a space that is known to be the peer's: the last one it sent from */
 };
 
 /* Finds a peer by name, or makes it without a link. */
@@ -82,6 +85,9 @@ void peer_admit(struct peer *peer);
 /* A frame has come in. */
 void peer_frame(tr_node *node, const char *user, const uint8_t *bytes, size_t size);
 
+/* Files what the present frame has brought so far. */
+void peer_file(struct peer *peer);
+
 /* Moves all that was pushed onto the link's queue. */
 void peer_flush(struct peer *peer, uint64_t now_ns);
 void peers_flush_dirty(tr_node *node, uint64_t now_ns);
@@ -97,9 +103,10 @@ void peer_send_control(struct peer *peer, enum envelope_kind kind, const uint8_t
  * posted before. Any thread. */
 void peer_push_lease(struct peer *peer, const uint8_t *bytes, size_t size, uint32_t serial);
 
-/* The router's half for workers and ports. */
+/* The router's half for workers and ports. `head` is a stamped message but for its body, which is
+ * at `body`; both are borrowed. Errors: TR_EUNREACHABLE no session, TR_EFULL, TR_ETOOBIG. */
 tr_status peer_post(struct peer *peer, struct producer *producer, tr_actor *sender,
-                    tr_message **message);
+                    const tr_message *head, const void *body);
 bool peer_admits_port(struct peer *peer, tr_pid to, tr_pid port, bool refused);
 
 #endif

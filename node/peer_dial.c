@@ -144,6 +144,7 @@ void peer_frame(tr_node *node, const char *user, const uint8_t *bytes, size_t si
     if (peer == NULL || peer->link == NULL) peer = meet(node, name, bytes, size, now_ns);
     if (peer == NULL || peer->link == NULL) return;
     link_frame(peer->link, bytes, size, now_ns);
+    peer_file(peer);
     if (peek.type == FRAME_HELLO) follow(peer, bytes, size, now_ns);
     members_heard(node->members, name, now_ns);
 }

@@ -17,9 +17,20 @@ static uint64_t now_of(const struct peer *peer) {
 }
 
 static void bad_peer(struct peer *peer, const char *what) {
+    peer_file(peer); /* what came before was good */
     node_log(peer->node, TR_ERROR, "link", "%s sent nonsense: %s; its session is closed",
              peer->name, what);
     link_reject(peer->link, what, now_of(peer));
+}
+
+static void put_type(struct peer *peer, uint32_t id, const record_type *type) {
+    if (id >= peer->type_room) {
+        uint32_t room = peer->type_room * 2 > id ? peer->type_room * 2 : id + 64;
+        peer->types = mem_realloc_array(peer->types, room, sizeof *peer->types);
+        memset(peer->types + peer->type_room, 0, (room - peer->type_room) * sizeof *peer->types);
+        peer->type_room = room;
+    }
+    peer->types[id] = type;
 }
 
 static void learn_record(struct peer *peer, const struct envelope *envelope) {
@@ -34,32 +45,40 @@ static void learn_record(struct peer *peer, const struct envelope *envelope) {
         bad_peer(peer, error.message);
         return;
     }
-    map_u64_put(&peer->types, envelope->record, (void *)(uintptr_t)type);
+    put_type(peer, envelope->record, type);
 }
 
 /* Decodes the body into a message, or returns NULL with what is wrong in `error`. */
 static tr_message *decode(struct peer *peer, const struct envelope *envelope, tr_error *error) {
-    const record_type *type = NULL;
-    size_t bytes = 0;
-    if (envelope->record != 0) {
-        type = map_u64_find(&peer->types, envelope->record);
-        if (type == NULL) {
-            snprintf(error->message, sizeof error->message, "record %u was never announced",
-                     envelope->record);
-            return NULL;
-        }
-        if (record_decode_measure(type, envelope->body, envelope->body_bytes, NULL, &bytes,
-                                  error) != TR_OK)
-            return NULL;
-    }
-    tr_message *item = message_new(bytes);
-    if (type != NULL && record_decode(type, envelope->body, envelope->body_bytes, NULL, item->body,
-                                      bytes, error) != TR_OK) {
-        message_free(item);
+    uint32_t id = envelope->record;
+    if (id == 0) return message_new(0);
+    const record_type *type = id < peer->type_room ? peer->types[id] : NULL;
+    if (type == NULL) {
+        snprintf(error->message, sizeof error->message, "record %u was never announced", id);
         return NULL;
     }
+    size_t bytes = type->bytes; /* all there is of a flat one */
+    if (!type->flat && record_decode_measure(type, envelope->body, envelope->body_bytes, NULL,
+                                             &bytes, error) != TR_OK)
+        return NULL;
+    tr_message *item = message_new(bytes);
     item->type = type;
-    return item;
+    if (record_decode(type, envelope->body, envelope->body_bytes, NULL, item->body, bytes, error) ==
+        TR_OK)
+        return item;
+    message_free(item);
+    return NULL;
+}
+
+/* The sender's space is the peer's, or of a node not known yet. A space never changes its node, so
+ * the last one is remembered. */
+static bool is_own_space(struct peer *peer, uint64_t space) {
+    if (space == peer->own_space) return true;
+    const struct member *member = members_find_by_space(peer->node->members, space);
+    if (member == NULL) return true;
+    if (strcmp(member->name, peer->name) != 0) return false;
+    peer->own_space = space;
+    return true;
 }
 
 /* Kinds and flags that a peer may send. */
@@ -79,6 +98,10 @@ bool peer_is_outside(struct peer *peer) {
     if (!snapshot_admission_frozen(node->snapshot)) return false;
     const struct member *member = members_find_by_name(node->members, peer->name);
     return member == NULL || member->incarnation != peer->incarnation || !member_is_up(member);
+}
+
+void peer_file(struct peer *peer) {
+    arrivals_file(&peer->arrivals, &peer->node->producer);
 }
 
 static enum link_filing hold(struct peer *peer, tr_message *item, uint32_t wire_bytes) {
@@ -107,15 +130,15 @@ void peer_release_held(struct peer *peer, bool dead) {
 static enum link_filing file_message(struct peer *peer, const struct envelope *envelope) {
     tr_node *node = peer->node;
     struct runtime *runtime = node->runtime;
-    if (envelope->colour > runtime_epoch(runtime) && envelope->colour <= SNAPSHOT_EPOCH_MAX)
+    if (envelope->colour > runtime_epoch(runtime) && envelope->colour <= SNAPSHOT_EPOCH_MAX) {
+        peer_file(peer);
         snapshot_epoch_seen(node->snapshot, now_of(peer), envelope->colour);
+    }
     if (envelope->colour > runtime_epoch(runtime)) {
         bad_peer(peer, "a message of a snapshot that was never started here");
         return LINK_FILED;
     }
-    const struct member *sender = members_find_by_space(node->members, envelope->from.space);
-    bool spoofed = sender != NULL && strcmp(sender->name, peer->name) != 0;
-    if (!acceptable(envelope) || spoofed) {
+    if (!acceptable(envelope) || !is_own_space(peer, envelope->from.space)) {
         bad_peer(peer, "a message of a kind or from an address that is not its own to use");
         return LINK_FILED;
     }
@@ -140,7 +163,7 @@ static enum link_filing file_message(struct peer *peer, const struct envelope *e
     item->origin_session = peer->last_serial;
     if (peer->held.first != NULL || peer_is_outside(peer))
         return hold(peer, item, (uint32_t)envelope->wire_bytes);
-    post_arrived(&node->producer, &item);
+    arrivals_add(&peer->arrivals, &node->producer, item);
     return LINK_FILED;
 }
 
@@ -149,6 +172,8 @@ static enum link_filing on_deliver(void *user, struct link *link, const struct e
     struct peer *peer = user;
     tr_node *node = peer->node;
     tr_error error;
+    bool actors = envelope->kind == ENVELOPE_MESSAGE || envelope->kind == ENVELOPE_CONTROL;
+    if (!actors) peer_file(peer); /* a marker follows all that came before it (I8) */
     switch (envelope->kind) {
         case ENVELOPE_RECORD:
             learn_record(peer, envelope);
@@ -196,8 +221,11 @@ void peer_admit(struct peer *peer) {
      * then is meant for the old life's pids and must not travel. */
     bool known =
         member != NULL && peer->incarnation != 0 && member->incarnation == peer->incarnation;
-    /* Release: pairs with peer_post. */
-    atomic_store_explicit(&peer->serial, known ? peer->last_serial : 0, memory_order_release);
+    uint32_t serial = known ? peer->last_serial : 0;
+    atomic_store_explicit(&peer->serial, serial, memory_order_release);
+    const struct identity *identity = peer->link == NULL ? NULL : link_peer(peer->link);
+    outbox_admit(&peer->outbox, serial, identity == NULL ? 0 : identity->window_bytes,
+                 identity == NULL ? 0 : identity->window_messages);
 }
 
 static void on_session_up(void *user, struct link *link, const struct identity *identity,
@@ -208,8 +236,7 @@ static void on_session_up(void *user, struct link *link, const struct identity *
     if (resumed) return;
     peer_learn_name(peer, identity->name);
     peer->session = cluster_session(peer, identity, session);
-    map_u64_fini(&peer->types);
-    if (peer->announced != NULL) memset(peer->announced, 0, peer->announced_bits / 8);
+    if (peer->types != NULL) memset(peer->types, 0, peer->type_room * sizeof *peer->types);
     if (++peer->last_serial == 0) peer->last_serial = 1;
     peer->incarnation = identity->incarnation;
     lease_session_up(peer, identity->leases != 0);
@@ -254,6 +281,7 @@ static void on_session_down(void *user, struct link *link, const struct link_dow
     struct peer *peer = user;
     tr_node *node = peer->node;
     uint64_t now_ns = now_of(peer);
+    peer_file(peer);
     node_log(node, TR_WARN, "link",
              "session with %s is over: %s; %" PRIu64 " messages undelivered or unknown", peer->name,
              down->text, down->count);
@@ -263,7 +291,7 @@ static void on_session_down(void *user, struct link *link, const struct link_dow
     snapshot_session_ended(node->snapshot, now_ns, peer->name, down->text);
     members_session_down(node->members, peer->name, peer->session, down->text, now_ns);
     node->members_due_ns = 0;
-    peer_drop_parcels(peer, down->parcels);
+    peer_drop_parcels(peer, down->parcels, down->known_count);
     peer_release_held(peer, true);
     lease_session_down(peer);
 }

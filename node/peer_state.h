@@ -17,8 +17,9 @@ struct remote_pressure {
 
 /* peer.c: a peer without a link; `name` "" when only an endpoint is known. */
 struct peer *peer_make(tr_node *node, const char *name);
-/* Turns a chain of parcels, oldest first, into dead letters. */
-void peer_drop_parcels(struct peer *peer, struct parcel *parcel);
+/* Turns a chain of parcels, oldest first, into dead letters, but for the first `known` envelopes:
+ * those were delivered. */
+void peer_drop_parcels(struct peer *peer, struct parcel *parcel, uint64_t known);
 /* Frees those who wait for room in the send queue once there is some. */
 void peer_free_queue_waiters(struct peer *peer);
 

@@ -131,6 +131,22 @@ tr_status post_message(struct producer *producer, tr_actor *sender, tr_message *
     return status;
 }
 
+bool post_direct(struct producer *producer, tr_actor *sender, const tr_message *head,
+                 const void *body, tr_status *status_out) {
+    struct runtime *runtime = producer->runtime;
+    const struct router_ops *router = runtime->router;
+    if (router->post_direct == NULL ||
+        !router->post_direct(runtime->router_context, producer, sender, head, body, status_out))
+        return false;
+    if (*status_out == TR_OK) {
+        struct observation sent = sent_of(head);
+        count_sent(producer, &sent);
+    } else {
+        counter_add(&producer->counters.refused);
+    }
+    return true;
+}
+
 void post_system(struct producer *producer, tr_actor *context, tr_message **posted) {
     struct runtime *runtime = producer->runtime;
     tr_message *item = *posted;

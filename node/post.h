@@ -16,6 +16,11 @@ struct producer;
  * NULL. */
 tr_status post_message(struct producer *producer, tr_actor *sender, tr_message **posted);
 
+/* Posts to another space a message that was never made: `head` is stamped, its body lies at `body`;
+ * both are borrowed. False: it must be made, for post_message. */
+bool post_direct(struct producer *producer, tr_actor *sender, const tr_message *head,
+                 const void *body, tr_status *status_out);
+
 /* Stamps and posts what the runtime itself sends: exempt, in the colour of `context` or, without
  * one, E. */
 void post_system(struct producer *producer, tr_actor *context, tr_message **posted);

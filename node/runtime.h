@@ -115,6 +115,10 @@ struct router_ops {
      * message stays the caller's. */
     tr_status (*post)(void *context, struct producer *producer, tr_actor *sender,
                       tr_message **message);
+    /* The same for a message that was never made: `head` is stamped, its body lies at `body`, both
+     * are borrowed. False when it must be made, since it will be a dead letter. NULL: always. */
+    bool (*post_direct)(void *context, struct producer *producer, tr_actor *sender,
+                        const tr_message *head, const void *body, tr_status *status_out);
     /* True when a port may send there now; else it is noted and port_room follows. `refused`: a
      * send just was. */
     bool (*admits_port)(void *context, tr_pid to, tr_pid port, bool refused);

@@ -1,212 +1,273 @@
 /*
- * envelope.c - the envelope's array: [kind, sequence, to, from, record, colour, trace id, span,
- * message id, reference, flags, body]. The first two elements are the link's, the others the
- * parcel's.
+ * envelope.c - the envelope's array: [kind and changes, what has changed ..., body].
+ *
+ * Written and read by hand, since both run for each message.
  */
 #include "transport/envelope.h"
 
-#include <msgpack.h>
 #include <string.h>
 
 #include "node/base/check.h"
 #include "node/base/memory.h"
-#include "transport/cursor.h"
 
+enum { ENVELOPE_ELEMENTS_MAX = 32, EXTRA_DEPTH_MAX = 8, EXTRA_ITEMS_MAX = 256 };
+
+/* The first element: the kind in the low three bits, above them which elements follow. */
+enum { KIND_BITS = 3, KIND_MASK = (1 << KIND_BITS) - 1 };
 enum {
-    ENVELOPE_ELEMENTS = 12,
-    ENVELOPE_ELEMENTS_MAX = 32,
-    EXTRA_DEPTH_MAX = 8,
-    EXTRA_ITEMS_MAX = 256
+    CHANGE_TO = 1,
+    CHANGE_FROM = 2,
+    CHANGE_MESSAGE_ID = 4, /* is not one more than before */
+    CHANGE_TRACE = 8,
+    CHANGE_RECORD = 16,
+    CHANGE_COLOUR = 32,
+    CHANGE_SPAN = 64,
+    CHANGE_REFERENCE = 128,
+    CHANGE_FLAGS = 256,
+    CHANGE_ALL = 511, /* each of these is an element */
+    AFRESH = 512      /* what is not told is zero, not as before */
 };
-
-/* Where a packer writes when the room is known beforehand. */
-struct place {
-    uint8_t *at;
-    uint8_t *end;
-};
-
-static int place_write(void *data, const char *bytes, size_t count) {
-    struct place *place = data;
-    check((size_t)(place->end - place->at) >= count);
-    memcpy(place->at, bytes, count);
-    place->at += count;
-    return 0;
-}
 
 static bool is_nobody(tr_pid pid) {
     return pid.space == 0 && pid.slot == 0 && pid.generation == 0;
-}
-
-static void pack_pid(msgpack_packer *packer, tr_pid pid) {
-    if (is_nobody(pid)) {
-        msgpack_pack_nil(packer);
-        return;
-    }
-    msgpack_pack_array(packer, 3);
-    msgpack_pack_uint64(packer, pid.space);
-    msgpack_pack_uint32(packer, pid.slot);
-    msgpack_pack_uint32(packer, pid.generation);
-}
-
-static void pack_trace(msgpack_packer *packer, const tr_trace *trace) {
-    static const tr_trace none;
-    if (memcmp(trace->id, none.id, sizeof none.id) == 0) {
-        msgpack_pack_nil(packer);
-    } else {
-        msgpack_pack_bin(packer, sizeof trace->id);
-        msgpack_pack_bin_body(packer, trace->id, sizeof trace->id);
-    }
-    msgpack_pack_uint64(packer, trace->span);
 }
 
 static bool is_between_actors(enum envelope_kind kind) {
     return kind == ENVELOPE_MESSAGE || kind == ENVELOPE_CONTROL;
 }
 
-static void pack_nils(msgpack_packer *packer, unsigned count) {
-    while (count-- > 0) msgpack_pack_nil(packer);
+static const tr_trace no_trace;
+
+static bool same_id(const tr_trace *a, const tr_trace *b) {
+    return memcmp(a->id, b->id, sizeof a->id) == 0;
 }
 
-/* All elements from `to` up to the body's head. */
-static void pack_head(msgpack_packer *packer, const struct envelope *envelope) {
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static inline uint8_t *put_number(uint8_t *at, uint64_t value, size_t bytes) {
+    for (size_t i = bytes; i-- > 0;) *at++ = (uint8_t)(value >> (8 * i));
+    return at;
+}
+
+/* The shortest msgpack of a number. */
+static inline uint8_t *put_uint(uint8_t *at, uint64_t value) {
+    if (value < 0x80) {
+        *at++ = (uint8_t)value;
+        return at;
+    }
+    unsigned width = value <= UINT8_MAX ? 0 : value <= UINT16_MAX ? 1 : value <= UINT32_MAX ? 2 : 3;
+    *at++ = (uint8_t)(0xcc + width);
+    return put_number(at, value, (size_t)1 << width);
+}
+
+static uint8_t *put_pid(uint8_t *at, tr_pid pid) {
+    if (is_nobody(pid)) {
+        *at++ = 0xc0;
+        return at;
+    }
+    *at++ = 0x93;
+    at = put_uint(at, pid.space);
+    at = put_uint(at, pid.slot);
+    return put_uint(at, pid.generation);
+}
+
+static uint8_t *put_trace_id(uint8_t *at, const tr_trace *trace) {
+    if (same_id(trace, &no_trace)) {
+        *at++ = 0xc0;
+        return at;
+    }
+    *at++ = 0xc4;
+    *at++ = sizeof trace->id;
+    memcpy(at, trace->id, sizeof trace->id);
+    return at + sizeof trace->id;
+}
+
+static uint8_t *put_bin_head(uint8_t *at, uint32_t bytes) {
+    unsigned width = bytes <= UINT8_MAX ? 0 : bytes <= UINT16_MAX ? 1 : 2;
+    *at++ = (uint8_t)(0xc4 + width);
+    return put_number(at, bytes, (size_t)1 << width);
+}
+
+static inline bool same_pid(tr_pid a, tr_pid b) {
+    return a.space == b.space && a.slot == b.slot && a.generation == b.generation;
+}
+
+static unsigned changes_of(const struct envelope *context, const struct envelope *envelope) {
+    unsigned changes = 0;
+    if (!same_pid(context->to, envelope->to)) changes |= CHANGE_TO;
+    if (!same_pid(context->from, envelope->from)) changes |= CHANGE_FROM;
+    if (context->message_id + 1 != envelope->message_id) changes |= CHANGE_MESSAGE_ID;
+    if (!same_id(&context->trace, &envelope->trace)) changes |= CHANGE_TRACE;
+    if (context->record != envelope->record) changes |= CHANGE_RECORD;
+    if (context->colour != envelope->colour) changes |= CHANGE_COLOUR;
+    if (context->trace.span != envelope->trace.span) changes |= CHANGE_SPAN;
+    if (context->reference != envelope->reference) changes |= CHANGE_REFERENCE;
+    if (context->flags != envelope->flags) changes |= CHANGE_FLAGS;
+    return changes;
+}
+
+static uint8_t *put_changes(uint8_t *at, const struct envelope *envelope, unsigned changes) {
+    if (changes & CHANGE_TO) at = put_pid(at, envelope->to);
+    if (changes & CHANGE_FROM) at = put_pid(at, envelope->from);
+    if (changes & CHANGE_MESSAGE_ID) at = put_uint(at, envelope->message_id);
+    if (changes & CHANGE_TRACE) at = put_trace_id(at, &envelope->trace);
+    if (changes & CHANGE_RECORD) at = put_uint(at, envelope->record);
+    if (changes & CHANGE_COLOUR) at = put_uint(at, envelope->colour);
+    if (changes & CHANGE_SPAN) at = put_uint(at, envelope->trace.span);
+    if (changes & CHANGE_REFERENCE) at = put_uint(at, envelope->reference);
+    if (changes & CHANGE_FLAGS) at = put_uint(at, envelope->flags);
+    return at;
+}
+
+/* All of the envelope but the body's bytes. */
+static uint8_t *put_head(uint8_t *at, struct envelope *context, const struct envelope *envelope,
+                         bool afresh) {
+    unsigned changes = 0;
     if (is_between_actors(envelope->kind)) {
-        pack_pid(packer, envelope->to);
-        pack_pid(packer, envelope->from);
-        msgpack_pack_uint32(packer, envelope->record);
-        msgpack_pack_uint64(packer, envelope->colour);
-        pack_trace(packer, &envelope->trace);
-        msgpack_pack_uint64(packer, envelope->message_id);
-        msgpack_pack_uint64(packer, envelope->reference);
+        if (afresh) *context = (struct envelope){0};
+        changes = changes_of(context, envelope);
     } else if (envelope->kind == ENVELOPE_RECORD) {
-        pack_nils(packer, 2);
-        msgpack_pack_uint32(packer, envelope->record);
-        pack_nils(packer, 5);
-    } else {
-        pack_nils(packer, 8);
+        changes = CHANGE_RECORD;
     }
-    msgpack_pack_uint32(packer, envelope->flags);
-    msgpack_pack_bin(packer, envelope->body_bytes);
+    *at++ = (uint8_t)(0x92 + __builtin_popcount(changes));
+    unsigned fresh = afresh && is_between_actors(envelope->kind) ? AFRESH : 0;
+    at = put_uint(at, (unsigned)envelope->kind | (changes | fresh) << KIND_BITS);
+    at = put_changes(at, envelope, changes);
+    if (!is_between_actors(envelope->kind)) return put_bin_head(at, envelope->body_bytes);
+    if (changes & ~(unsigned)CHANGE_MESSAGE_ID)
+        *context = *envelope;
+    else
+        context->message_id = envelope->message_id;
+    return put_bin_head(at, envelope->body_bytes);
 }
 
-struct parcel *envelope_encode(const struct envelope *envelope) {
-    check((unsigned)envelope->kind < ENVELOPE_KINDS);
-    check(envelope->body_bytes <= ENVELOPE_BODY_BYTES_MAX);
-    check(!is_between_actors(envelope->kind) || !is_nobody(envelope->to));
-    uint8_t head[ENVELOPE_HEAD_BYTES_MAX];
-    struct place place = {head, head + sizeof head};
-    msgpack_packer packer;
-    msgpack_packer_init(&packer, &place, place_write);
-    pack_head(&packer, envelope);
-
-    size_t head_bytes = (size_t)(place.at - head);
-    struct parcel *parcel = mem_alloc(sizeof *parcel + head_bytes + envelope->body_bytes);
-    *parcel = (struct parcel){.colour = envelope->colour,
-                              .flags = envelope->flags,
-                              .record = envelope->record,
-                              .bytes = (uint32_t)head_bytes + envelope->body_bytes,
-                              .kind = envelope->kind};
-    memcpy(parcel->data, head, head_bytes);
-    if (envelope->body_bytes > 0) {
-        memcpy(parcel->data + head_bytes, envelope->body, envelope->body_bytes);
-    }
+struct parcel *parcel_new(uint32_t room) {
+    struct parcel *parcel = mem_alloc(sizeof *parcel + room);
+    *parcel = (struct parcel){.room = room};
     return parcel;
 }
 
-static void read_trace(struct cursor *cursor, tr_trace *trace_out) {
-    if (!cursor_take_nil(cursor)) cursor_octets(cursor, trace_out->id, sizeof trace_out->id);
-    cursor_uint(cursor, UINT64_MAX, &trace_out->span);
+void parcel_append(struct parcel *parcel, struct envelope *context,
+                   const struct envelope *envelope) {
+    check((unsigned)envelope->kind < ENVELOPE_KINDS);
+    check(envelope->body_bytes <= ENVELOPE_BODY_BYTES_MAX);
+    check(!is_between_actors(envelope->kind) || !is_nobody(envelope->to));
+    check((size_t)parcel->room - parcel->bytes >=
+          (size_t)ENVELOPE_HEAD_BYTES_MAX + envelope->body_bytes);
+    uint8_t *at = parcel->data + parcel->bytes;
+    at = put_head(at, context, envelope, !parcel->has_context);
+    if (is_between_actors(envelope->kind)) parcel->has_context = true;
+    if (envelope->body_bytes > 0) memcpy(at, envelope->body, envelope->body_bytes);
+    parcel->bytes = (uint32_t)(at + envelope->body_bytes - parcel->data);
+    parcel->count++;
 }
 
-/* The elements between `to` and the message id, which depend on the kind. */
-static void read_actors(struct cursor *cursor, struct envelope *envelope) {
-    if (is_between_actors(envelope->kind)) {
-        cursor_pid(cursor, &envelope->to);
-        if (is_nobody(envelope->to)) cursor_fail(cursor);
-        if (!cursor_take_nil(cursor)) cursor_pid(cursor, &envelope->from);
-        cursor_u32(cursor, UINT32_MAX, &envelope->record);
-        cursor_uint(cursor, UINT64_MAX, &envelope->colour);
-        read_trace(cursor, &envelope->trace);
-        cursor_uint(cursor, UINT64_MAX, &envelope->message_id);
-        cursor_uint(cursor, UINT64_MAX, &envelope->reference);
-        return;
-    }
-    for (unsigned i = 0; i < 8; i++) {
-        if (i == 2 && envelope->kind == ENVELOPE_RECORD) {
-            cursor_u32(cursor, UINT32_MAX, &envelope->record);
-        } else {
-            cursor_nil(cursor);
-        }
-    }
-}
-
-static void read_from_to(struct cursor *cursor, struct envelope *envelope) {
-    read_actors(cursor, envelope);
-    cursor_u32(cursor, UINT32_MAX, &envelope->flags);
-    cursor_bin(cursor, ENVELOPE_BODY_BYTES_MAX, &envelope->body, &envelope->body_bytes);
-}
-
-tr_status envelope_decode(const uint8_t *data, size_t bytes, struct envelope *envelope_out,
-                          size_t *used_out) {
-    struct cursor cursor = cursor_over(data, bytes);
-    struct envelope envelope = {0};
-    uint32_t count = 0;
-    uint64_t kind = 0;
-    cursor_array(&cursor, ENVELOPE_ELEMENTS_MAX, &count);
-    if (count < ENVELOPE_ELEMENTS) return TR_EDATA;
-    if (!cursor_uint(&cursor, ENVELOPE_KINDS - 1, &kind)) return TR_EDATA;
-    envelope.kind = (enum envelope_kind)kind;
-    cursor_uint(&cursor, UINT64_MAX, &envelope.sequence);
-    read_from_to(&cursor, &envelope);
-    for (uint32_t i = ENVELOPE_ELEMENTS; i < count; i++) {
-        cursor_skip(&cursor, EXTRA_DEPTH_MAX, EXTRA_ITEMS_MAX);
-    }
-    if (cursor.failed) return TR_EDATA;
-    envelope.wire_bytes = (size_t)(cursor.at - data);
-    if (used_out != NULL) *used_out = envelope.wire_bytes;
-    *envelope_out = envelope;
-    return TR_OK;
-}
-
-void parcel_read(const struct parcel *parcel, struct envelope *envelope_out) {
-    struct cursor cursor = cursor_over(parcel->data, parcel->bytes);
-    struct envelope envelope = {.kind = (enum envelope_kind)parcel->kind};
-    read_from_to(&cursor, &envelope);
-    check(cursor_at_end(&cursor)); /* envelope_encode wrote it */
-    *envelope_out = envelope;
-}
-
-static size_t uint_bytes(uint64_t value) {
-    if (value < 0x80) return 1;
-    if (value <= UINT8_MAX) return 2;
-    if (value <= UINT16_MAX) return 3;
-    return value <= UINT32_MAX ? 5 : 9;
-}
-
-/* The shortest msgpack of a number, which uint_bytes has measured. By hand: this runs for each
- * message. */
-static uint8_t *write_uint(uint8_t *place, uint64_t value) {
-    size_t bytes = uint_bytes(value) - 1;
-    if (bytes == 0) {
-        *place++ = (uint8_t)value;
-        return place;
-    }
-    *place++ = bytes == 1 ? 0xcc : bytes == 2 ? 0xcd : bytes == 4 ? 0xce : 0xcf;
-    for (size_t i = bytes; i-- > 0;) *place++ = (uint8_t)(value >> (8 * i));
-    return place;
-}
-
-size_t parcel_wire_bytes(const struct parcel *parcel, uint64_t sequence) {
-    return 2 + uint_bytes(sequence) + parcel->bytes;
-}
-
-uint8_t *parcel_write(const struct parcel *parcel, uint64_t sequence, uint8_t *place) {
-    *place++ = 0x90 | ENVELOPE_ELEMENTS;
-    *place++ = (uint8_t)parcel->kind;
-    place = write_uint(place, sequence);
-    memcpy(place, parcel->data, parcel->bytes);
-    return place + parcel->bytes;
+struct parcel *envelope_encode(const struct envelope *envelope) {
+    check(envelope->body_bytes <= ENVELOPE_BODY_BYTES_MAX);
+    struct envelope context;
+    struct parcel *parcel = parcel_new(ENVELOPE_HEAD_BYTES_MAX + envelope->body_bytes);
+    parcel_append(parcel, &context, envelope);
+    return parcel;
 }
 
 void parcel_free(struct parcel *parcel) {
     mem_free(parcel);
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static void read_pid(struct cursor *cursor, tr_pid *pid_out) {
+    if (cursor_take_nil(cursor))
+        *pid_out = (tr_pid){0, 0, 0};
+    else
+        cursor_pid(cursor, pid_out);
+}
+
+static void read_trace_id(struct cursor *cursor, tr_trace *trace) {
+    if (cursor_take_nil(cursor))
+        memset(trace->id, 0, sizeof trace->id);
+    else
+        cursor_octets(cursor, trace->id, sizeof trace->id);
+}
+
+static void read_changes(struct cursor *cursor, struct envelope *envelope, unsigned changes) {
+    if (changes & CHANGE_TO) read_pid(cursor, &envelope->to);
+    if (changes & CHANGE_FROM) read_pid(cursor, &envelope->from);
+    if (changes & CHANGE_MESSAGE_ID)
+        cursor_uint(cursor, UINT64_MAX, &envelope->message_id);
+    else
+        envelope->message_id++;
+    if (changes & CHANGE_TRACE) read_trace_id(cursor, &envelope->trace);
+    if (changes & CHANGE_RECORD) cursor_u32(cursor, UINT32_MAX, &envelope->record);
+    if (changes & CHANGE_COLOUR) cursor_uint(cursor, UINT64_MAX, &envelope->colour);
+    if (changes & CHANGE_SPAN) cursor_uint(cursor, UINT64_MAX, &envelope->trace.span);
+    if (changes & CHANGE_REFERENCE) cursor_uint(cursor, UINT64_MAX, &envelope->reference);
+    if (changes & CHANGE_FLAGS) cursor_u32(cursor, UINT32_MAX, &envelope->flags);
+    if (is_nobody(envelope->to)) cursor_fail(cursor);
+}
+
+/* The head of the array and its first element. False: malformed. */
+static bool read_first(struct cursor *cursor, uint32_t *extra_out, enum envelope_kind *kind_out,
+                       unsigned *changes_out) {
+    uint32_t count = 0;
+    uint64_t first = 0;
+    if (!cursor_array(cursor, ENVELOPE_ELEMENTS_MAX, &count) || count < 2 ||
+        !cursor_uint(cursor, (AFRESH | CHANGE_ALL) << KIND_BITS | KIND_MASK, &first))
+        return cursor_fail(cursor);
+    unsigned kind = (unsigned)first & KIND_MASK, changes = (unsigned)(first >> KIND_BITS);
+    uint32_t wanted = 2 + (uint32_t)__builtin_popcount(changes & CHANGE_ALL);
+    if (kind >= ENVELOPE_KINDS || count < wanted) return cursor_fail(cursor);
+    *extra_out = count - wanted;
+    *kind_out = (enum envelope_kind)kind;
+    *changes_out = changes;
+    return true;
+}
+
+static void read_other(struct cursor *cursor, struct envelope *other, unsigned changes) {
+    if (changes != (other->kind == ENVELOPE_RECORD ? CHANGE_RECORD : 0u)) cursor_fail(cursor);
+    if (changes != 0) cursor_u32(cursor, UINT32_MAX, &other->record);
+}
+
+struct envelope *envelope_read(struct cursor *cursor, struct envelope *context,
+                               struct envelope *other) {
+    const uint8_t *start = cursor->at;
+    struct envelope *envelope = context;
+    uint32_t extra = 0;
+    enum envelope_kind kind = ENVELOPE_RECORD;
+    unsigned changes = 0;
+    if (!read_first(cursor, &extra, &kind, &changes)) return NULL;
+    if (is_between_actors(kind)) {
+        if (changes & AFRESH) *context = (struct envelope){0};
+        context->kind = kind;
+        read_changes(cursor, context, changes);
+    } else {
+        *other = (struct envelope){.kind = kind};
+        read_other(cursor, other, changes);
+        envelope = other;
+    }
+    cursor_bin(cursor, ENVELOPE_BODY_BYTES_MAX, &envelope->body, &envelope->body_bytes);
+    for (; extra > 0; extra--) cursor_skip(cursor, EXTRA_DEPTH_MAX, EXTRA_ITEMS_MAX);
+    if (cursor->failed) return NULL;
+    envelope->wire_bytes = (size_t)(cursor->at - start);
+    return envelope;
+}
+
+bool envelope_skip(struct cursor *cursor) {
+    uint32_t count;
+    if (!cursor_array(cursor, ENVELOPE_ELEMENTS_MAX, &count)) return false;
+    for (; count > 0; count--)
+        if (!cursor_skip(cursor, EXTRA_DEPTH_MAX, EXTRA_ITEMS_MAX)) return false;
+    return true;
+}
+
+void parcel_open(const struct parcel *parcel, struct parcel_reader *reader) {
+    *reader = (struct parcel_reader){.cursor = cursor_over(parcel->data, parcel->bytes)};
+}
+
+const struct envelope *parcel_next(struct parcel_reader *reader) {
+    if (cursor_at_end(&reader->cursor)) return NULL;
+    const struct envelope *envelope =
+        envelope_read(&reader->cursor, &reader->context, &reader->other);
+    check(envelope != NULL); /* parcel_append wrote it */
+    return envelope;
 }

@@ -1,17 +1,21 @@
 /*
- * envelope.h - one message between nodes, and the msgpack array that carries it.
+ * envelope.h - one message between nodes, and the parcels that carry many.
  *
- * A worker encodes a message before its place in the link's order is known. So envelope_encode
- * makes a `parcel`: one allocation with everything but the array's head, its kind and its
- * sequence number, which the link writes in front when it frames the parcel. Decoding allocates
- * nothing and points into the input. Any thread may call; PROTOCOL.md has the bytes.
+ * Envelopes have no number of their own: a frame tells that of its first, so what a worker has
+ * encoded travels as it is. A `parcel` is one allocation with encoded envelopes in their order; an
+ * envelope tells only what differs from the MESSAGE or CONTROL before it, and each parcel begins
+ * afresh. Decoding allocates nothing and points into the input (I5). Any thread may call;
+ * PROTOCOL.md has the bytes.
  */
 #ifndef TROUPE_TRANSPORT_ENVELOPE_H
 #define TROUPE_TRANSPORT_ENVELOPE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <troupe.h>
+
+#include "transport/cursor.h"
 
 enum envelope_kind {
     ENVELOPE_RECORD = 0,   /* `record` is from now on the record that `body` describes */
@@ -37,14 +41,14 @@ enum {
 };
 
 /*
- * `to`, `from` (all zero: nobody), `record`, `colour`, `trace`, `message_id` travel with the kinds
- * MESSAGE and CONTROL only (a RECORD has `record`); with the others they are zero. `body` is
- * borrowed.
+ * `to`, `from` (all zero: nobody), `record`, `colour`, `trace`, `message_id`, `reference`, `flags`
+ * travel with the kinds MESSAGE and CONTROL only (a RECORD has `record`); with the others they are
+ * zero. `body` is borrowed.
  */
 struct envelope {
     enum envelope_kind kind;
     uint32_t flags;
-    uint64_t sequence; /* set by decoding from a frame; 0 otherwise */
+    uint64_t sequence; /* set by the link when it delivers; else 0 */
     tr_pid to;         /* never nobody in a MESSAGE or CONTROL */
     tr_pid from;
     uint32_t record; /* the sender's dense number of the body's record */
@@ -54,43 +58,51 @@ struct envelope {
     uint64_t message_id; /* the sender's own count of its messages */
     uint64_t reference;  /* of a reply: the message_id it answers */
     const uint8_t *body;
-    size_t wire_bytes; /* set by decoding: what it took in the frame, and what it costs of the
-                          credit */
+    size_t wire_bytes; /* set by reading: what it took, and what it costs of the credit */
 };
 
-/* An encoded envelope that waits for its sequence number. Whoever holds it may use `next`. */
+/* Encoded envelopes in order. Whoever holds it may use `next` and `tag`. */
 struct parcel {
     struct parcel *next;
-    uint64_t colour;
-    uint32_t flags;
-    uint32_t record;
-    uint32_t bytes; /* of `data` */
-    uint32_t kind;  /* an envelope_kind */
     uint32_t tag;   /* the holder's own */
-    uint8_t data[]; /* the envelope from `to` on */
+    uint32_t count; /* envelopes, and their bytes as they travel */
+    uint32_t bytes;
+    uint32_t room;    /* bytes of `data` */
+    bool has_context; /* a MESSAGE or CONTROL is in it */
+    uint8_t data[];
 };
 
-/* Makes a parcel of `*envelope`, copying the body (at most ENVELOPE_BODY_BYTES_MAX). `sequence` and
- * `wire_bytes` are not read. The caller owns it: link_send takes it, else parcel_free. */
+/* Makes an empty parcel with room for so many bytes. */
+struct parcel *parcel_new(uint32_t room);
+
+/* Appends an envelope, copying the body (at most ENVELOPE_BODY_BYTES_MAX); there must be room for
+ * ENVELOPE_HEAD_BYTES_MAX more than that. `context` is the parcel's own: what the envelope before
+ * said, to which the next is compared. `sequence` and `wire_bytes` are not read. */
+void parcel_append(struct parcel *parcel, struct envelope *context,
+                   const struct envelope *envelope);
+
+/* Makes a parcel of one envelope: link_send takes it, else parcel_free. */
 struct parcel *envelope_encode(const struct envelope *envelope);
 
-/* Reads the envelope that starts at `data`. Errors: TR_EDATA for anything that is not exactly one
- * (cut, another type, an unknown kind); the outputs are then untouched. `envelope_out->body` points
- * into `data`; `*used_out` (may be NULL) gets its length in bytes. Further elements after the body
- * are skipped: a later version may add some. */
-tr_status envelope_decode(const uint8_t *data, size_t bytes, struct envelope *envelope_out,
-                          size_t *used_out);
+/* Reads the envelope at the cursor. `context` holds the MESSAGE or CONTROL read before, all zero
+ * when there was none; one of these kinds is read into it, another into `other`, and whichever it
+ * was is returned. NULL, with the cursor failed, for anything that is no envelope (cut, another
+ * type, an unknown kind); both structs are then undefined. `body` points into the input. Further
+ * elements after the body are skipped: a later version may add some. */
+struct envelope *envelope_read(struct cursor *cursor, struct envelope *context,
+                               struct envelope *other);
 
-/* What a parcel was made of, with `body` pointing into it: for dead letters of what never arrived.
- */
-void parcel_read(const struct parcel *parcel, struct envelope *envelope_out);
+/* Steps over an envelope that nobody wants; false when it is cut or no array. */
+bool envelope_skip(struct cursor *cursor);
 
-/* Bytes that the parcel takes in a frame under this sequence number. */
-size_t parcel_wire_bytes(const struct parcel *parcel, uint64_t sequence);
-
-/* Writes the envelope with its sequence number to `place`, which has parcel_wire_bytes of room;
- * returns the end. */
-uint8_t *parcel_write(const struct parcel *parcel, uint64_t sequence, uint8_t *place);
+/* Reads what a parcel was made of, one after the other: for dead letters of what never arrived. */
+struct parcel_reader {
+    struct cursor cursor;
+    struct envelope context, other;
+};
+void parcel_open(const struct parcel *parcel, struct parcel_reader *reader);
+/* The next envelope, borrowed until the next call and from the parcel; NULL at the end. */
+const struct envelope *parcel_next(struct parcel_reader *reader);
 
 /* Frees one parcel, or NULL. */
 void parcel_free(struct parcel *parcel);

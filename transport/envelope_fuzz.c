@@ -16,7 +16,7 @@
 #include "transport/frame.h"
 #include "transport/hello.h"
 
-enum { ROUNDS = 400000, BODY_MAX = 400 };
+enum { ROUNDS = 400000, BODY_MAX = 400, ENVELOPES_MAX = 4 };
 
 struct fuzz {
     random_state random;
@@ -45,21 +45,25 @@ static void expect(struct fuzz *fuzz, bool holds, const char *what) {
 static void put_envelope(struct fuzz *fuzz) {
     uint8_t body[BODY_MAX];
     random_fill(&fuzz->random, body, sizeof body);
-    struct envelope envelope = {
-        .kind = (enum envelope_kind)below(fuzz, ENVELOPE_KINDS),
-        .flags = (uint32_t)number(fuzz),
-        .to = {number(fuzz) | 1, (uint32_t)number(fuzz), (uint32_t)number(fuzz)},
-        .from = {number(fuzz), (uint32_t)number(fuzz), (uint32_t)number(fuzz)},
-        .record = (uint32_t)number(fuzz),
-        .colour = number(fuzz),
-        .message_id = number(fuzz),
-        .body = body,
-        .body_bytes = (uint32_t)below(fuzz, BODY_MAX)};
-    struct parcel *parcel = envelope_encode(&envelope);
-    uint64_t sequence = number(fuzz);
-    size_t bytes = parcel_wire_bytes(parcel, sequence);
-    parcel_write(parcel, sequence, buffer_reserve(&fuzz->input, bytes));
-    fuzz->input.bytes += bytes;
+    struct envelope context,
+        envelope = {.kind = (enum envelope_kind)below(fuzz, ENVELOPE_KINDS),
+                    .flags = (uint32_t)number(fuzz),
+                    .to = {number(fuzz) | 1, (uint32_t)number(fuzz), (uint32_t)number(fuzz)},
+                    .from = {number(fuzz), (uint32_t)number(fuzz), (uint32_t)number(fuzz)},
+                    .record = (uint32_t)number(fuzz),
+                    .colour = number(fuzz),
+                    .message_id = number(fuzz),
+                    .body = body,
+                    .body_bytes = (uint32_t)below(fuzz, BODY_MAX)};
+    struct parcel *parcel = parcel_new(ENVELOPES_MAX * (ENVELOPE_HEAD_BYTES_MAX + BODY_MAX));
+    for (uint64_t count = 1 + below(fuzz, ENVELOPES_MAX); count > 0; count--) {
+        parcel_append(parcel, &context, &envelope);
+        envelope.kind = (enum envelope_kind)below(fuzz, ENVELOPE_KINDS);
+        if (below(fuzz, 2) == 0) envelope.flags = (uint32_t)number(fuzz);
+        if (below(fuzz, 2) == 0) envelope.message_id++;
+        if (below(fuzz, 2) == 0) envelope.colour = number(fuzz);
+    }
+    buffer_append(&fuzz->input, parcel->data, parcel->bytes);
     parcel_free(parcel);
 }
 
@@ -126,28 +130,37 @@ static bool inside(const uint8_t *part, size_t part_bytes, const uint8_t *data, 
     return part >= data && part_bytes <= bytes && (size_t)(part - data) <= bytes - part_bytes;
 }
 
-static void try_envelope(struct fuzz *fuzz, const uint8_t *data, size_t bytes) {
-    struct envelope envelope, again;
-    size_t used;
-    if (envelope_decode(data, bytes, &envelope, &used) != TR_OK) return;
-    fuzz->accepted++;
-    expect(fuzz, used <= bytes && used == envelope.wire_bytes, "more was used than there was");
-    expect(fuzz, inside(envelope.body, envelope.body_bytes, data, bytes), "the body lies outside");
-    struct parcel *parcel = envelope_encode(&envelope);
-    buffer_clear(&fuzz->again);
-    uint8_t *place = buffer_reserve(&fuzz->again, parcel_wire_bytes(parcel, envelope.sequence));
-    size_t count = (size_t)(parcel_write(parcel, envelope.sequence, place) - place);
-    parcel_free(parcel);
-    expect(fuzz, envelope_decode(place, count, &again, NULL) == TR_OK,
-           "what was accepted is refused");
-    again.body = envelope.body;
-    again.wire_bytes = envelope.wire_bytes;
+/* What was read must be what a parcel of it says again. */
+static void try_again(struct fuzz *fuzz, const struct envelope *envelope) {
+    struct parcel *parcel = envelope_encode(envelope);
+    struct cursor cursor = cursor_over(parcel->data, parcel->bytes);
+    struct envelope context = {0}, other;
+    const struct envelope *again = envelope_read(&cursor, &context, &other);
+    expect(fuzz, again != NULL && cursor_at_end(&cursor), "what was accepted is refused");
     expect(fuzz,
-           again.kind == envelope.kind && again.sequence == envelope.sequence &&
-               again.flags == envelope.flags && again.record == envelope.record &&
-               again.colour == envelope.colour && again.message_id == envelope.message_id &&
-               again.body_bytes == envelope.body_bytes,
+           again != NULL && again->kind == envelope->kind && again->flags == envelope->flags &&
+               again->record == envelope->record && again->colour == envelope->colour &&
+               again->message_id == envelope->message_id &&
+               again->body_bytes == envelope->body_bytes,
            "an envelope changed on its way");
+    parcel_free(parcel);
+}
+
+static void try_envelopes(struct fuzz *fuzz, const uint8_t *data, size_t bytes) {
+    struct cursor cursor = cursor_over(data, bytes), skipping = cursor;
+    struct envelope context = {0}, other;
+    while (cursor_left(&cursor) > 0) {
+        size_t before = cursor_left(&cursor);
+        const struct envelope *envelope = envelope_read(&cursor, &context, &other);
+        if (envelope == NULL) return;
+        fuzz->accepted++;
+        expect(fuzz, before - cursor_left(&cursor) == envelope->wire_bytes, "used and told differ");
+        expect(fuzz, inside(envelope->body, envelope->body_bytes, data, bytes),
+               "the body lies outside");
+        expect(fuzz, envelope_skip(&skipping) && skipping.at == cursor.at,
+               "skipping leads elsewhere");
+        try_again(fuzz, envelope);
+    }
 }
 
 static void try_frame(struct fuzz *fuzz, const uint8_t *data, size_t bytes) {
@@ -195,7 +208,7 @@ static void round_of(struct fuzz *fuzz) {
         put_hello(fuzz);
     damage(fuzz);
     uint8_t *exact = mem_dup(fuzz->input.data, fuzz->input.bytes);
-    try_envelope(fuzz, exact, fuzz->input.bytes);
+    try_envelopes(fuzz, exact, fuzz->input.bytes);
     try_frame(fuzz, exact, fuzz->input.bytes);
     try_hello(fuzz, exact, fuzz->input.bytes);
     mem_free(exact);

@@ -16,12 +16,12 @@
 #include "node/base/buffer.h"
 #include "transport/cursor.h"
 
-enum { FRAME_VERSION = 1, FRAME_NOTICES_MAX = 256 };
+enum { FRAME_VERSION = 2, FRAME_NOTICES_MAX = 256 };
 
 enum frame_type {
     FRAME_HELLO = 1,     /* body: the map of hello.h; session: the one proposed */
     FRAME_HELLO_ACK = 2, /* body: two tokens; session: the one agreed to */
-    FRAME_DATA = 3,      /* body: envelopes */
+    FRAME_DATA = 3,      /* body: the number of the first envelope, envelopes */
     FRAME_ACK = 4,       /* no body: acknowledgement, credit, notices alone */
     FRAME_RESEND = 5,    /* no body: send again what follows the acknowledgement */
     FRAME_PING = 6,      /* body: a number */

@@ -21,7 +21,7 @@ static const struct frame_header example = {.type = FRAME_ACK,
                                             .ack = 5,
                                             .credit_bytes = 4096,
                                             .credit_sequence = 69};
-static const uint8_t example_bytes[] = {0x9b, 0x01, 0x04, 0xa2, 0x6e, 0x31, 0x07, 0x09,
+static const uint8_t example_bytes[] = {0x9b, 0x02, 0x04, 0xa2, 0x6e, 0x31, 0x07, 0x09,
                                         0x03, 0x90, 0x00, 0x05, 0xcd, 0x10, 0x00, 0x45};
 
 Test(frame, the_bytes_are_those_of_the_protocol) {
@@ -136,7 +136,7 @@ static tr_status decode_changed(size_t at, uint8_t value) {
 }
 
 Test(frame, other_versions_and_types_are_told_apart) {
-    cr_assert_eq(decode_changed(1, 2), TR_ENOTSUP);
+    cr_assert_eq(decode_changed(1, 3), TR_ENOTSUP);
     cr_assert_eq(decode_changed(1, 0), TR_ENOTSUP);
     cr_assert_eq(decode_changed(2, 0), TR_EDATA);
     cr_assert_eq(decode_changed(2, FRAME_BYE + 1), TR_EDATA);

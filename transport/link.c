@@ -248,7 +248,7 @@ void link_stats(const struct link *link, struct link_stats *stats_out) {
     *stats_out = link->stats;
     stats_out->rtt_ns = link->liveness.rtt;
     stats_out->unacknowledged_messages = sender->sent_top - sender->acked;
-    stats_out->unacknowledged_bytes = sender->sent_bytes - sender->acked_bytes;
+    stats_out->unacknowledged_bytes = sender->sent_bytes - sender->front_bytes;
     stats_out->queued_messages = sender->queued;
     stats_out->queued_bytes = sender->queued_bytes;
     stats_out->credit_bytes =

@@ -62,9 +62,10 @@ struct link_down {
     enum link_end reason;
     const char *text;         /* what happened, for people; borrowed */
     uint64_t delivered_up_to; /* acknowledged: delivered for certain */
-    struct parcel *
-        parcels; /* all the others in order, chained by `next`; the first has delivered_up_to + 1 */
-    uint64_t count;         /* of them */
+    struct parcel *parcels;   /* all the others in order, chained by `next` */
+    uint64_t known_count;     /* so many of the first parcel's envelopes were delivered too; the one
+                                 after them has delivered_up_to + 1 */
+    uint64_t count;           /* of the others */
     uint64_t unknown_count; /* the first so many were sent and may or may not have arrived; the rest
                                was never sent */
 };
@@ -107,7 +108,7 @@ struct link_options {
     uint64_t session_floor;    /* the highest session ever with that peer; 0: none known */
     uint64_t token;            /* random and not 0; another for each link */
     uint64_t epoch;            /* E */
-    uint32_t frame_bytes_max;  /* [64 KiB] a batch stops there */
+    uint32_t frame_bytes_max;  /* [64 KiB] a frame takes no further parcel past that */
     uint64_t queue_low_bytes;  /* [half of high] */
     uint64_t queue_high_bytes; /* [8 MiB] of parcels not yet sent */
     const struct link_ops *ops; /* must outlive the link */
@@ -138,9 +139,10 @@ void link_reject(struct link *link, const char *text, uint64_t now);
  */
 void link_frame(struct link *link, const uint8_t *data, size_t bytes, uint64_t now);
 
-/* Queues `*parcel` behind all earlier ones and sets it to NULL. Never refuses for fullness: see
- * link_queue_bytes. Errors: TR_EUNREACHABLE no session, TR_ETOOBIG over what the peer takes; the
- * parcel then stays the caller's. */
+/* Queues `*parcel` behind all earlier ones and sets it to NULL. More than one envelope in it must
+ * fit half the peer's window (link_peer), and each what the peer takes. Never refuses for fullness:
+ * see link_queue_bytes. Errors: TR_EUNREACHABLE no session, TR_ETOOBIG a single envelope over what
+ * the peer takes; the parcel then stays the caller's. */
 tr_status link_send(struct link *link, struct parcel **parcel, uint64_t now);
 
 /* Tells the peer that one of this node's actors is overloaded or free. Kept (until free) and told

@@ -27,6 +27,7 @@ static void draw_channels(struct rig *rig) {
         channel->delay_min = draw(rig, 5 * RIG_MS);
         channel->delay_max = channel->delay_min + draw(rig, 2) * draw(rig, 80 * RIG_MS);
         rig->side[i].hold_percent = (unsigned)draw(rig, 2) * (unsigned)draw(rig, 100);
+        rig->side[i].parcel_messages = (unsigned)draw(rig, 2) * (unsigned)draw(rig, 20);
     }
 }
 

@@ -146,6 +146,12 @@ static uint64_t near(struct fuzz *fuzz, uint64_t number) {
     }
 }
 
+static void put_uint(struct buffer *noise, uint64_t number) {
+    buffer_append_byte(noise, 0xcf);
+    for (int shift = 56; shift >= 0; shift -= 8)
+        buffer_append_byte(noise, (uint8_t)(number >> shift));
+}
+
 static void invent_body(struct fuzz *fuzz, struct buffer *noise) {
     uint8_t body[BODY_MAX] = {0};
     struct envelope envelope = {.kind = (enum envelope_kind)below(fuzz, ENVELOPE_KINDS),
@@ -154,14 +160,15 @@ static void invent_body(struct fuzz *fuzz, struct buffer *noise) {
                                 .body_bytes = (uint32_t)below(fuzz, BODY_MAX)};
     struct link_stats stats;
     link_stats(fuzz->ends[0].link, &stats);
-    for (uint64_t i = 0, count = 1 + below(fuzz, 3); i < count; i++) {
-        struct parcel *parcel = envelope_encode(&envelope);
-        uint64_t sequence = near(fuzz, stats.messages_received + 1 + i);
-        size_t bytes = parcel_wire_bytes(parcel, sequence);
-        parcel_write(parcel, sequence, buffer_reserve(noise, bytes));
-        noise->bytes += bytes;
-        parcel_free(parcel);
+    put_uint(noise, near(fuzz, stats.messages_received + 1));
+    struct envelope context;
+    struct parcel *parcel = parcel_new(4 * (ENVELOPE_HEAD_BYTES_MAX + BODY_MAX));
+    for (uint64_t i = 0, count = 1 + below(fuzz, 4); i < count; i++) {
+        envelope.message_id = below(fuzz, 3);
+        parcel_append(parcel, &context, &envelope);
     }
+    buffer_append(noise, parcel->data, parcel->bytes);
+    parcel_free(parcel);
 }
 
 static void invent_hello(struct fuzz *fuzz, struct buffer *noise) {
@@ -260,9 +267,13 @@ static void pass_time(struct fuzz *fuzz, uint64_t duration) {
 
 static void send_one(struct fuzz *fuzz, struct end *end) {
     uint8_t body[BODY_MAX] = {0};
-    struct envelope envelope = {
-        .kind = ENVELOPE_MEMBER, .body = body, .body_bytes = (uint32_t)below(fuzz, BODY_MAX)};
-    struct parcel *parcel = envelope_encode(&envelope);
+    struct envelope context, envelope = {.kind = ENVELOPE_MEMBER, .to = {1, 2, 3}, .body = body};
+    if (below(fuzz, 2) == 0) envelope.kind = ENVELOPE_MESSAGE;
+    struct parcel *parcel = parcel_new(3 * (ENVELOPE_HEAD_BYTES_MAX + BODY_MAX));
+    for (uint64_t count = 1 + below(fuzz, 3); count > 0; count--) {
+        envelope.body_bytes = (uint32_t)below(fuzz, BODY_MAX);
+        parcel_append(parcel, &context, &envelope);
+    }
     if (link_send(end->link, &parcel, fuzz->now) != TR_OK) parcel_free(parcel);
 }
 

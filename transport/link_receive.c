@@ -64,39 +64,55 @@ static void gap(struct link *link, uint64_t now) {
     link->stats.resends_asked++;
 }
 
+/* Steps over what was delivered before; true when the cursor is at the next in order. */
+static bool skip_delivered(struct link *link, struct cursor *cursor, uint64_t first) {
+    struct link_receiver *receiver = &link->receiver;
+    for (; first <= receiver->delivered && cursor_left(cursor) > 0; first++) {
+        if (!envelope_skip(cursor)) return false;
+        link->stats.duplicates_dropped++;
+        receiver->ack_now = true;
+    }
+    return true;
+}
+
+/* Why the envelope may not be delivered; NULL when it may. */
+static const char *refusal(const struct link *link, const struct envelope *envelope) {
+    const struct link_receiver *receiver = &link->receiver;
+    if (envelope == NULL) return "an envelope that cannot be read";
+    if (envelope->body_bytes > link->self.message_bytes_max)
+        return "an envelope over the agreed size";
+    if (receiver->delivered >= receiver->granted ||
+        receiver->delivered_bytes + envelope->wire_bytes > receiver->granted_bytes)
+        return "more than its credit allows";
+    return NULL;
+}
+
 void link_receive_data(struct link *link, const struct frame_header *header, uint64_t now) {
     struct link_receiver *receiver = &link->receiver;
-    const uint8_t *at = header->body;
-    size_t left = header->body_bytes;
-    uint64_t changes = link->changes;
-    while (left > 0) {
-        struct envelope envelope;
-        size_t used;
-        if (envelope_decode(at, left, &envelope, &used) != TR_OK) {
-            link_session_bad(link, "an envelope that cannot be read", now);
+    struct cursor cursor = cursor_over(header->body, header->body_bytes);
+    uint64_t first, changes = link->changes;
+    if (!cursor_uint(&cursor, UINT64_MAX, &first) || first == 0 || cursor_left(&cursor) == 0) {
+        link_session_bad(link, "DATA without an envelope", now);
+        return;
+    }
+    if (first > receiver->delivered + 1) {
+        gap(link, now);
+        return;
+    }
+    if (!skip_delivered(link, &cursor, first)) {
+        link_session_bad(link, "an envelope that cannot be read", now);
+        return;
+    }
+    while (cursor_left(&cursor) > 0) {
+        struct envelope other;
+        struct envelope *envelope = envelope_read(&cursor, &receiver->context, &other);
+        const char *refused = refusal(link, envelope);
+        if (refused != NULL) {
+            link_session_bad(link, refused, now);
             return;
         }
-        at += used;
-        left -= used;
-        if (envelope.body_bytes > link->self.message_bytes_max) {
-            link_session_bad(link, "an envelope over the agreed size", now);
-            return;
-        }
-        if (envelope.sequence <= receiver->delivered) {
-            link->stats.duplicates_dropped++;
-            receiver->ack_now = true;
-            continue;
-        }
-        if (envelope.sequence != receiver->delivered + 1) {
-            gap(link, now);
-            return;
-        }
-        if (envelope.sequence > receiver->granted ||
-            receiver->delivered_bytes + envelope.wire_bytes > receiver->granted_bytes) {
-            link_session_bad(link, "more than its credit allows", now);
-            return;
-        }
-        deliver(link, &envelope);
+        envelope->sequence = receiver->delivered + 1;
+        deliver(link, envelope);
         if (link->changes != changes) return; /* the callback ended the session */
         want_ack(link, now);
     }

@@ -65,6 +65,7 @@ struct rig_side {
     struct link *link;
     struct rig_channel out;
     uint64_t token;
+    unsigned parcel_messages;  /* at most so many in one parcel; 0: each alone */
     unsigned hold_percent;     /* of deliveries */
     uint64_t held, held_bytes; /* in the present session */
     uint64_t close_in_deliver; /* the n-th delivery from now closes the link; 0: none */

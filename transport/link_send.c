@@ -1,6 +1,12 @@
 /*
  * link_send.c - the outgoing channel: parcels in order, kept until acknowledged, within the credit.
+ *
+ * A parcel is sent as a whole, so it must fit the peer's window; it is kept until all of it is
+ * acknowledged. What is sent again may therefore begin before what the peer wants next: it drops
+ * what it has.
  */
+#include <msgpack.h>
+
 #include "node/base/check.h"
 #include "transport/link_state.h"
 
@@ -18,28 +24,28 @@ void link_sender_start(struct link *link) {
     link->liveness.probe_delay = PROBE_MIN;
 }
 
-/* Wire bytes of the parcel at the head of the queue; 0 when there is none or the credit forbids it.
- */
-static size_t sendable_bytes(const struct link_sender *sender) {
-    if (sender->next == NULL || sender->next_sequence > sender->credit_sequence) return 0;
-    size_t wire_bytes = parcel_wire_bytes(sender->next, sender->next_sequence);
-    return sender->next_bytes + wire_bytes <= sender->credit_bytes ? wire_bytes : 0;
+/* The parcel at the head of the queue, if the credit allows it. */
+static const struct parcel *sendable(const struct link_sender *sender) {
+    const struct parcel *next = sender->next;
+    if (next == NULL || sender->next_sequence + next->count - 1 > sender->credit_sequence)
+        return NULL;
+    return sender->next_bytes + next->bytes <= sender->credit_bytes ? next : NULL;
 }
 
 bool link_sender_blocked(const struct link *link) {
-    return link->sender.next != NULL && sendable_bytes(&link->sender) == 0;
+    return link->sender.next != NULL && sendable(&link->sender) == NULL;
 }
 
 bool link_sender_waits(const struct link *link) {
     return link->sender.acked < link->sender.sent_top || link_sender_blocked(link);
 }
 
-/* The parcel's body is more than the peer takes. */
+/* A body is more than the peer takes; only one that is alone in its parcel can be. */
 static bool too_big(const struct link *link, const struct parcel *item) {
-    if (item->bytes <= link->peer.message_bytes_max) return false;
-    struct envelope envelope;
-    parcel_read(item, &envelope);
-    return envelope.body_bytes > link->peer.message_bytes_max;
+    if (item->bytes <= link->peer.message_bytes_max || item->count > 1) return false;
+    struct parcel_reader reader;
+    parcel_open(item, &reader);
+    return parcel_next(&reader)->body_bytes > link->peer.message_bytes_max;
 }
 
 /* Starts the probe's clock when there is something that it would bring on. */
@@ -62,7 +68,7 @@ tr_status link_send(struct link *link, struct parcel **parcel, uint64_t now) {
         sender->last->next = item;
     sender->last = item;
     if (sender->next == NULL) sender->next = item;
-    sender->queued++;
+    sender->queued += item->count;
     sender->queued_bytes += item->bytes;
     if (sender->queued_bytes >= link->queue_high_bytes) sender->high = true;
     arm_probe(link, now);
@@ -70,37 +76,44 @@ tr_status link_send(struct link *link, struct parcel **parcel, uint64_t now) {
     return TR_OK;
 }
 
-/* Takes `sender->next` into a frame at `place`; returns the end. */
-static uint8_t *frame_parcel(struct link *link, size_t wire_bytes, uint8_t *place, uint64_t now) {
+/* Takes `sender->next` into a frame. */
+static void frame_parcel(struct link *link, struct buffer *frame, uint64_t now) {
     struct link_sender *sender = &link->sender;
-    struct parcel *item = sender->next;
-    uint64_t sequence = sender->next_sequence++;
-    sender->next_bytes += wire_bytes;
+    const struct parcel *item = sender->next;
+    uint64_t last = sender->next_sequence + item->count - 1;
+    sender->next_sequence += item->count;
+    sender->next_bytes += item->bytes;
     sender->next = item->next;
-    if (sequence > sender->sent_top) {
-        sender->sent_top = sequence;
+    if (last > sender->sent_top) { /* never sent before: parcels are sent whole */
+        sender->sent_top = last;
         sender->sent_bytes = sender->next_bytes;
-        sender->queued--;
+        sender->queued -= item->count;
         sender->queued_bytes -= item->bytes;
-        link->stats.messages_sent++;
+        link->stats.messages_sent += item->count;
         if (sender->sample_sequence == 0) {
-            sender->sample_sequence = sequence;
+            sender->sample_sequence = last;
             sender->sample_at = now;
         }
     } else {
-        link->stats.messages_resent++;
+        link->stats.messages_resent += item->count;
     }
-    return parcel_write(item, sequence, place);
+    buffer_append(frame, item->data, item->bytes);
+}
+
+static void put_first(struct buffer *frame, uint64_t sequence) {
+    msgpack_packer packer;
+    msgpack_packer_init(&packer, frame, buffer_write);
+    msgpack_pack_uint64(&packer, sequence);
 }
 
 bool link_sender_fill(struct link *link, struct buffer *frame, uint64_t now) {
     struct link_sender *sender = &link->sender;
     bool any = false;
-    size_t wire_bytes;
-    while ((wire_bytes = sendable_bytes(sender)) > 0) {
-        if (any && frame->bytes + wire_bytes > link->frame_bytes_max) break;
-        uint8_t *place = buffer_reserve(frame, wire_bytes);
-        frame->bytes += (size_t)(frame_parcel(link, wire_bytes, place, now) - place);
+    const struct parcel *item;
+    while ((item = sendable(sender)) != NULL) {
+        if (any && frame->bytes + item->bytes > link->frame_bytes_max) break;
+        if (!any) put_first(frame, sender->next_sequence);
+        frame_parcel(link, frame, now);
         any = true;
     }
     arm_probe(link, now);
@@ -112,7 +125,7 @@ bool link_sender_fill(struct link *link, struct buffer *frame, uint64_t now) {
 }
 
 bool link_sender_ready(const struct link *link) {
-    return link->state == LINK_UP && sendable_bytes(&link->sender) > 0;
+    return link->state == LINK_UP && sendable(&link->sender) != NULL;
 }
 
 void link_sender_measure(struct link *link, uint64_t round_trip) {
@@ -120,16 +133,17 @@ void link_sender_measure(struct link *link, uint64_t round_trip) {
     *rtt = *rtt == 0 ? round_trip : (7 * *rtt + round_trip) / 8; /* RFC 6298's smoothing */
 }
 
-/* Frees the acknowledged ones at the front. */
+/* Frees those at the front of which all is acknowledged. */
 static void drop_acknowledged(struct link_sender *sender, uint64_t ack) {
-    while (sender->acked < ack) {
-        struct parcel *item = sender->first;
-        sender->acked++;
-        sender->acked_bytes += parcel_wire_bytes(item, sender->acked);
+    sender->acked = ack;
+    for (struct parcel *item; (item = sender->first) != NULL;) {
+        if (sender->front + item->count > ack) break;
+        sender->front += item->count;
+        sender->front_bytes += item->bytes;
         if (sender->next == item) { /* a resend of it was under way */
             sender->next = item->next;
-            sender->next_sequence = sender->acked + 1;
-            sender->next_bytes = sender->acked_bytes;
+            sender->next_sequence = sender->front + 1;
+            sender->next_bytes = sender->front_bytes;
         }
         sender->first = item->next;
         if (sender->first == NULL) sender->last = NULL;
@@ -165,7 +179,7 @@ void link_sender_rewind(struct link *link, uint64_t now) {
     if (sender->rewound_at != 0 && now - sender->rewound_at < REWIND_SPACING) return;
     sender->rewound_at = now;
     sender->next = sender->first;
-    sender->next_sequence = sender->acked + 1;
-    sender->next_bytes = sender->acked_bytes;
+    sender->next_sequence = sender->front + 1;
+    sender->next_bytes = sender->front_bytes;
     sender->sample_sequence = 0; /* Karn: no sample from what was sent twice */
 }

@@ -94,6 +94,7 @@ static void take_parcels(struct link *link, struct link_down *down) {
     down->unknown_count = sender->sent_top - sender->acked;
     down->count = down->unknown_count + sender->queued;
     down->parcels = sender->first;
+    down->known_count = sender->acked - sender->front;
     *sender = (struct link_sender){0};
 }
 

@@ -82,11 +82,12 @@ struct link_sender {
     struct parcel *next; /* the next to frame, or NULL */
     uint64_t next_sequence;
     uint64_t next_bytes; /* wire bytes of all before `next` since the session began */
-    uint64_t acked;      /* `first` has acked + 1 */
-    uint64_t acked_bytes;
+    uint64_t acked;      /* the highest sequence number acknowledged */
+    uint64_t front;      /* `first` begins with front + 1, at most acked + 1 */
+    uint64_t front_bytes;
     uint64_t sent_top;   /* the highest sequence number ever framed */
     uint64_t sent_bytes; /* wire bytes up to it */
-    uint64_t queued;     /* parcels past sent_top, and their bytes */
+    uint64_t queued;     /* envelopes past sent_top, and their bytes */
     uint64_t queued_bytes;
     bool high;             /* was at the high mark and not yet at the low one */
     uint64_t credit_bytes; /* granted by the peer */
@@ -97,7 +98,8 @@ struct link_sender {
 };
 
 struct link_receiver {
-    uint64_t delivered; /* the last sequence number delivered, and wire bytes up to it */
+    struct envelope context; /* the MESSAGE or CONTROL delivered last */
+    uint64_t delivered;      /* the last sequence number delivered, and wire bytes up to it */
     uint64_t delivered_bytes;
     uint64_t filed; /* of these: how many were filed, and their bytes */
     uint64_t filed_bytes;
