@@ -189,6 +189,7 @@ static bool send_direct(tr_actor *self, tr_pid to, unsigned flags, uint64_t refe
                        .trace = present_trace(self),
                        .flags = (uint8_t)flags};
     if (!post_direct(&self->worker->producer, self, &head, body, status_out)) return false;
+    self->worker->turn_sends++;
     self->serial++;
     return true;
 }

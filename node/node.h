@@ -77,6 +77,7 @@ struct tr_node {
     map_text peers;          /* struct peer by name */
     struct peer **peer_list; /* by origin - 1 */
     size_t peer_count;
+    struct buffer frame;          /* the next one to send */
     _Atomic(struct peer *) dirty; /* peers whose outbox has something new */
     _Atomic(struct routes *) routes;
     _Atomic(struct command *) commands;

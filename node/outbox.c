@@ -15,6 +15,7 @@ enum {
     PARCEL_BYTES_MIN = 1 << 10,
     PARCEL_BYTES_MAX = 64 << 10,
     PARCEL_COUNT_MAX = 4096,
+    POOLED_MAX = 64,     /* as many as a window holds */
     ANNOUNCED_STEP = 512 /* bits */
 };
 
@@ -22,6 +23,7 @@ void outbox_init(struct outbox *box) {
     memset(box, 0, sizeof *box);
     pthread_mutex_init(&box->mutex, NULL);
     box->room = PARCEL_BYTES_MIN;
+    box->pool.max = POOLED_MAX;
 }
 
 void outbox_fini(struct outbox *box) {
@@ -30,6 +32,7 @@ void outbox_fini(struct outbox *box) {
         parcel_free(box->first);
         box->first = next;
     }
+    parcel_pool_fini(&box->pool);
     mem_free(box->announced);
     pthread_mutex_destroy(&box->mutex);
 }
@@ -60,7 +63,9 @@ static struct parcel *parcel_for(struct outbox *box, uint32_t body_bytes) {
         return last;
     if (last != NULL) box->room *= 2; /* more came than it held, before the core took it */
     if (box->room > box->bytes_max) box->room = box->bytes_max;
-    struct parcel *made = parcel_new(wanted > box->room ? wanted : box->room);
+    uint32_t room = wanted > box->room ? wanted : box->room;
+    struct parcel *made =
+        room == PARCEL_BYTES_MAX ? parcel_from(&box->pool, room) : parcel_new(room);
     made->tag = box->serial;
     if (last == NULL)
         box->first = made;

@@ -22,6 +22,7 @@ struct outbox {
     uint32_t announced_serial;   /* of the session that `announced` is about */
     struct parcel *first, *last; /* oldest first; more is appended to the last */
     struct envelope context;     /* of the last */
+    struct returns pool;         /* of the largest parcels */
     uint32_t room;               /* of the next parcel */
     uint32_t bytes_max;          /* of a parcel of several envelopes, and how many these may be */
     uint32_t count_max;

@@ -59,6 +59,7 @@ void peers_free(tr_node *node) {
         mem_free(peer);
     }
     map_text_fini(&node->peers);
+    buffer_fini(&node->frame);
     mem_free(node->peer_list);
 }
 
@@ -280,14 +281,12 @@ void peer_free_queue_waiters(struct peer *peer) {
 }
 
 static void pump(struct peer *peer, uint64_t now_ns) {
-    struct buffer frame;
-    buffer_init(&frame);
-    while (link_next_frame(peer->link, &frame, now_ns)) {
+    struct buffer *frame = &peer->node->frame;
+    while (link_next_frame(peer->link, frame, now_ns)) {
         /* A frame that finds no connection is lost like any other: the link sends it again. */
-        if (driver_send_buffer(&peer->node->driver, peer->origin, &frame) != TR_OK)
-            buffer_clear(&frame);
+        if (driver_send_buffer(&peer->node->driver, peer->origin, frame) != TR_OK)
+            buffer_clear(frame);
     }
-    buffer_fini(&frame);
     atomic_store_explicit(&peer->link_bytes, link_queue_bytes(peer->link), memory_order_relaxed);
     peer_free_queue_waiters(peer);
 }

@@ -139,8 +139,9 @@ bool post_direct(struct producer *producer, tr_actor *sender, const tr_message *
         !router->post_direct(runtime->router_context, producer, sender, head, body, status_out))
         return false;
     if (*status_out == TR_OK) {
-        struct observation sent = sent_of(head);
-        count_sent(producer, &sent);
+        struct notice notice; /* `head` is still the caller's */
+        note(&notice, runtime, head);
+        count_sent(producer, &notice);
     } else {
         counter_add(&producer->counters.refused);
     }

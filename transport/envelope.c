@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "node/base/check.h"
+#include "node/base/container.h"
 #include "node/base/memory.h"
 
 enum { ENVELOPE_ELEMENTS_MAX = 32, EXTRA_DEPTH_MAX = 8, EXTRA_ITEMS_MAX = 256 };
@@ -170,8 +171,23 @@ struct parcel *envelope_encode(const struct envelope *envelope) {
     return parcel;
 }
 
+struct parcel *parcel_from(struct returns *pool, uint32_t room) {
+    struct returned *waiting = returns_take(pool);
+    struct parcel *parcel = waiting == NULL ? mem_alloc(sizeof *parcel + room)
+                                            : container_of(waiting, struct parcel, returned);
+    check(waiting == NULL || parcel->room == room);
+    *parcel = (struct parcel){.room = room, .pool = pool};
+    return parcel;
+}
+
+void parcel_pool_fini(struct returns *pool) {
+    for (struct returned *waiting; (waiting = returns_take(pool)) != NULL;)
+        mem_free(container_of(waiting, struct parcel, returned));
+}
+
 void parcel_free(struct parcel *parcel) {
-    mem_free(parcel);
+    if (parcel == NULL) return;
+    if (parcel->pool == NULL || !returns_push(parcel->pool, &parcel->returned)) mem_free(parcel);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <troupe.h>
 
+#include "node/base/returns.h"
 #include "transport/cursor.h"
 
 enum envelope_kind {
@@ -63,9 +64,13 @@ struct envelope {
 
 /* Encoded envelopes in order. Whoever holds it may use `next` and `tag`. */
 struct parcel {
-    struct parcel *next;
-    uint32_t tag;   /* the holder's own */
-    uint32_t count; /* envelopes, and their bytes as they travel */
+    union {
+        struct parcel *next;
+        struct returned returned; /* while it waits in a pool */
+    };
+    struct returns *pool; /* where parcel_free puts it; NULL: nowhere */
+    uint32_t tag;         /* the holder's own */
+    uint32_t count;       /* envelopes, and their bytes as they travel */
     uint32_t bytes;
     uint32_t room;    /* bytes of `data` */
     bool has_context; /* a MESSAGE or CONTROL is in it */
@@ -74,6 +79,12 @@ struct parcel {
 
 /* Makes an empty parcel with room for so many bytes. */
 struct parcel *parcel_new(uint32_t room);
+
+/* The same from a pool, all of whose parcels have one size; it must outlive them. Its owner calls.
+ */
+struct parcel *parcel_from(struct returns *pool, uint32_t room);
+/* Frees the parcels that wait in a pool. */
+void parcel_pool_fini(struct returns *pool);
 
 /* Appends an envelope, copying the body (at most ENVELOPE_BODY_BYTES_MAX); there must be room for
  * ENVELOPE_HEAD_BYTES_MAX more than that. `context` is the parcel's own: what the envelope before
@@ -104,7 +115,7 @@ void parcel_open(const struct parcel *parcel, struct parcel_reader *reader);
 /* The next envelope, borrowed until the next call and from the parcel; NULL at the end. */
 const struct envelope *parcel_next(struct parcel_reader *reader);
 
-/* Frees one parcel, or NULL. */
+/* Frees one parcel, or NULL, or gives it back to its pool. */
 void parcel_free(struct parcel *parcel);
 
 #endif

@@ -112,7 +112,13 @@ bool link_sender_fill(struct link *link, struct buffer *frame, uint64_t now) {
     const struct parcel *item;
     while ((item = sendable(sender)) != NULL) {
         if (any && frame->bytes + item->bytes > link->frame_bytes_max) break;
-        if (!any) put_first(frame, sender->next_sequence);
+        if (!any) {
+            /* All at once, so that the frame's memory need not grow step by step. */
+            uint64_t waits = item->bytes + sender->queued_bytes;
+            buffer_reserve(frame,
+                           waits < link->frame_bytes_max ? (size_t)waits : link->frame_bytes_max);
+            put_first(frame, sender->next_sequence);
+        }
         frame_parcel(link, frame, now);
         any = true;
     }

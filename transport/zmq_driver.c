@@ -22,6 +22,7 @@
 #include "node/base/check.h"
 #include "node/base/endpoint.h"
 #include "node/base/memory.h"
+#include "transport/frame_pool.h"
 #include "transport/keyring.h"
 #include "transport/zmq_control.h"
 #include "transport/zmq_peers.h"
@@ -68,6 +69,7 @@ struct zmq_driver {
     bool control_pending;
     bool zap_pending;
     struct zmq_peers *peers;
+    struct frame_pool *frames;
     uint64_t touch_ns; /* when to touch all peers next */
     int epoll;
     int eventfd;
@@ -286,6 +288,7 @@ static void driver_op_close(void *context) {
     if (driver->context != NULL) {
         while (zmq_ctx_term(driver->context) != 0 && zmq_errno() == EINTR) continue;
     }
+    frame_pool_free(driver->frames); /* all has come back: the context is gone */
     keyring_close(driver->ring);
     if (driver->epoll >= 0) close(driver->epoll);
     if (driver->eventfd >= 0) close(driver->eventfd);
@@ -400,6 +403,7 @@ static void prepare_peers(struct zmq_driver *driver) {
         .epoll = driver->epoll,
         .eventfd = driver->eventfd,
         .event_data = (uint64_t)SOURCE_PEER << 32,
+        .frames = driver->frames,
     };
     driver->peers = zmq_peers_new(&options);
 }
@@ -412,6 +416,7 @@ tr_status zmq_driver_open(const struct zmq_driver_options *options, struct drive
     driver->environment = options->environment;
     driver->events = options->events;
     driver->plaintext = options->security == TR_SECURITY_NONE;
+    driver->frames = frame_pool_new();
     driver->epoll = -1;
     driver->eventfd = -1;
     driver->links_pending = true; /* the first wait looks before it sleeps */

@@ -22,6 +22,7 @@
 #include "node/base/list.h"
 #include "node/base/map.h"
 #include "node/base/memory.h"
+#include "transport/frame_pool.h"
 #include "transport/lookup.h"
 #include "transport/zmq_setup.h"
 
@@ -242,17 +243,18 @@ tr_status zmq_peers_send(struct zmq_peers *peers, uint32_t number, const uint8_t
     return peer_sent(peer, zmq_send(peer->socket, frame, frame_bytes, ZMQ_DONTWAIT) >= 0);
 }
 
-static void frame_free(void *data, void *hint) {
-    (void)hint;
-    mem_free(data);
+static void frame_done(void *data, void *hint) {
+    (void)data;
+    frame_pool_return(hint);
 }
 
-/* Sends the buffer's own memory, which libzmq frees when it is done. */
-static bool send_taking(struct peer *peer, struct buffer *frame) {
+/* Sends the buffer's own memory, which comes back to the pool when libzmq is done. */
+static bool send_taking(struct zmq_peers *peers, struct peer *peer, struct buffer *frame) {
     size_t bytes = 0;
-    uint8_t *data = buffer_take(frame, &bytes);
+    uint8_t *data = NULL;
+    struct frame_loan *loan = frame_pool_lend(peers->options.frames, frame, &data, &bytes);
     zmq_msg_t message;
-    check(zmq_msg_init_data(&message, data, bytes, frame_free, NULL) == 0);
+    check(zmq_msg_init_data(&message, data, bytes, frame_done, loan) == 0);
     if (zmq_msg_send(&message, peer->socket, ZMQ_DONTWAIT) >= 0) return true;
     /* The message owns the memory now: the buffer gets a copy back. */
     buffer_append(frame, data, bytes);
@@ -271,5 +273,5 @@ tr_status zmq_peers_send_buffer(struct zmq_peers *peers, uint32_t number, struct
     /* Ask first, since taking back costs a copy. */
     if (!peer->up) peer_touch(peers, peer);
     if (!peer->up) return TR_EUNREACHABLE;
-    return peer_sent(peer, send_taking(peer, frame));
+    return peer_sent(peer, send_taking(peers, peer, frame));
 }

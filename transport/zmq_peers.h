@@ -18,6 +18,7 @@
 #include "node/base/keys.h"
 #include "transport/driver.h"
 
+struct frame_pool;
 struct zmq_peers;
 
 /* What the peers share with the driver; all borrowed. Descriptors of sockets are added to `epoll`,
@@ -30,6 +31,7 @@ struct zmq_peers_options {
     int epoll;
     int eventfd;
     uint64_t event_data;
+    struct frame_pool *frames; /* outlives the context */
 };
 
 /* Makes a set of no peers, the caller's. */
