@@ -199,3 +199,56 @@ Test(mailbox, the_count_stops_below_the_marks_for_idle_and_closed) {
     message_free(message_list_pop(&list));
     message_free(message_list_pop(&list));
 }
+
+/* Messages `first` to `last`, each pointing to the one before it. */
+static tr_message *chain(uint64_t first, uint64_t last, tr_message **oldest_out) {
+    tr_message *newest = NULL;
+    for (uint64_t serial = first; serial <= last; serial++) {
+        tr_message *item = message_new(0);
+        item->serial = serial;
+        item->next = newest;
+        if (newest == NULL) *oldest_out = item;
+        newest = item;
+    }
+    return newest;
+}
+
+Test(mailbox, a_chain_is_filed_at_once_and_in_order) {
+    struct mailbox box;
+    struct message_list list = {0};
+    tr_message *oldest, *newest = chain(2, 4, &oldest);
+    uint32_t count;
+    mailbox_init(&box);
+    push(&box, 1, 9, &count);
+    cr_assert_eq(mailbox_push_chain(&box, newest, oldest, 3, &count), MAILBOX_PUSHED);
+    cr_assert_eq(count, 4);
+    push(&box, 5, 9, &count);
+    cr_assert_eq(count, 5);
+    cr_assert_eq(mailbox_take(&box, &list), 5);
+    expect_serials(&list, 1, 5);
+    cr_assert(mailbox_rest(&box));
+    newest = chain(6, 7, &oldest);
+    cr_assert_eq(mailbox_push_chain(&box, newest, oldest, 2, &count), MAILBOX_WOKE);
+    cr_assert_eq(count, 7, "five are taken and not handled yet");
+    mailbox_take(&box, &list);
+    expect_serials(&list, 6, 7);
+}
+
+Test(mailbox, a_chain_is_refused_as_a_whole) {
+    struct mailbox box;
+    struct message_list list = {0};
+    tr_message *oldest, *newest = chain(1, 3, &oldest);
+    uint32_t count;
+    mailbox_init(&box);
+    atomic_store(&box.taken, MAILBOX_COUNT_MAX - 3);
+    cr_assert_eq(mailbox_push_chain(&box, newest, oldest, 3, &count), MAILBOX_REFUSED);
+    cr_assert_null(oldest->next);
+    mailbox_close(&box, &list);
+    cr_assert_eq(mailbox_push_chain(&box, newest, oldest, 3, &count), MAILBOX_IS_CLOSED);
+    for (int i = 0; i < 3; i++) {
+        tr_message *older = newest->next;
+        message_free(newest);
+        newest = older;
+    }
+    cr_assert_null(newest);
+}

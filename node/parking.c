@@ -3,6 +3,7 @@
 
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -73,6 +74,7 @@ static bool look_around(struct worker *worker) {
     do {
         if (worker_has_work(worker, false)) return true;
         for (int i = 0; i < SPIN_PAUSES; i++) __builtin_ia32_pause();
+        sched_yield(); /* what it looks for may be the work of a thread that waits for this core */
     } while (runtime_now_ns(runtime) < until);
     return false;
 }

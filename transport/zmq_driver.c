@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
@@ -44,6 +45,8 @@ enum {
 };
 
 static const uint64_t TOUCH_NS = 1000000000;
+static const uint64_t SPIN_NS = 50000;   /* looking before sleeping */
+static const uint64_t SHORT_NS = 100000; /* a wait after which the next one spins */
 
 /* What an epoll event is about: a source, and for SOURCE_PEER the peer's number in the low half. */
 enum source { SOURCE_WAKE, SOURCE_LINKS, SOURCE_CONTROL, SOURCE_ZAP, SOURCE_PEER };
@@ -74,6 +77,7 @@ struct zmq_driver {
     int epoll;
     int eventfd;
     atomic_int sleep; /* RUNNING, SLEEPING, WOKEN */
+    bool waits_are_short;
     struct driver_counters counters;
     char endpoint[ENDPOINT_TEXT_BYTES];
 };
@@ -118,14 +122,36 @@ static void take_event(struct zmq_driver *driver, uint64_t data) {
     }
 }
 
-/* Sleeps until something happens and marks what has to be looked at. */
-static void sleep_and_mark(struct zmq_driver *driver, int timeout_ms) {
+/* Looks again and again for a short while, when the last wait was short too: to sleep, and to be
+ * woken, takes longer than an answer of a peer that is at work. Others who want the core get it.
+ * Returns the number of events. */
+static int spin(struct zmq_driver *driver, struct epoll_event *events) {
+    uint64_t until_ns = environment_now_ns(driver->environment) + SPIN_NS;
+    do {
+        int count = epoll_wait(driver->epoll, events, EVENTS_PER_WAIT, 0);
+        if (count != 0) return count;
+        sched_yield();
+    } while (atomic_load_explicit(&driver->sleep, memory_order_relaxed) == RUNNING &&
+             environment_now_ns(driver->environment) < until_ns);
+    return 0;
+}
+
+/* Waits for events, asleep unless the wait is likely to be short. */
+static int wait_for_events(struct zmq_driver *driver, struct epoll_event *events, int timeout_ms) {
+    if (timeout_ms == 0) return epoll_wait(driver->epoll, events, EVENTS_PER_WAIT, 0);
+    uint64_t began_ns = environment_now_ns(driver->environment);
+    int count = driver->waits_are_short ? spin(driver, events) : 0;
     int expected = RUNNING;
-    if (timeout_ms > 0 && !atomic_compare_exchange_strong(&driver->sleep, &expected, SLEEPING)) {
-        timeout_ms = 0;
-    }
+    if (count == 0 && atomic_compare_exchange_strong(&driver->sleep, &expected, SLEEPING))
+        count = epoll_wait(driver->epoll, events, EVENTS_PER_WAIT, timeout_ms);
+    driver->waits_are_short = environment_now_ns(driver->environment) - began_ns < SHORT_NS;
+    return count;
+}
+
+/* Waits until something happens and marks what has to be looked at. */
+static void sleep_and_mark(struct zmq_driver *driver, int timeout_ms) {
     struct epoll_event events[EVENTS_PER_WAIT];
-    int count = epoll_wait(driver->epoll, events, EVENTS_PER_WAIT, timeout_ms);
+    int count = wait_for_events(driver, events, timeout_ms);
     /* Sees what the one who woke us wrote before, since it exchanged this value too. */
     atomic_exchange(&driver->sleep, RUNNING);
     for (int i = 0; i < count; i++) take_event(driver, events[i].data.u64);

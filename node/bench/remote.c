@@ -20,6 +20,10 @@ enum {
     FLOOD = 256 /* messages sent in one turn */
 };
 
+/* The counter's mailbox holds what arrives while word of its pressure travels there and back. */
+#define SINK_MARKS \
+    { .low = 8000, .high = 16000, .hard = 256000 }
+
 /* ---- what they share ------------------------------------------------------------------------- */
 
 struct go {
@@ -159,7 +163,9 @@ static tr_status counting(struct workload_run *run, tr_port *port, const void *c
     uint64_t messages = state.left, ns;
     tr_pid first;
     state.port = tr_port_pid(port);
-    tr_status status = spawn(run, port, "b2", &sink, &far, &state.to);
+    tr_status status = tr_port_spawn(port, sink.name, &sink_record,
+                                     TR_SPAWN(.node = "b2", .state = &far, .mailbox = SINK_MARKS),
+                                     WORKLOAD_WAIT_MS, &state.to, &run->error);
     if (status == TR_OK) status = spawn(run, port, NULL, &flooder, &state, &first);
     if (status == TR_OK) status = time_run(port, first, &ns);
     if (status != TR_OK) return status;
