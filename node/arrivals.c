@@ -53,7 +53,8 @@ void arrivals_file(struct arrivals *arrivals, struct producer *producer) {
 void arrivals_add(struct arrivals *arrivals, struct producer *producer, tr_message *item) {
     if (arrivals->count > 0 && !tr_pid_equal(arrivals->newest->to, item->to))
         arrivals_file(arrivals, producer);
-    if (message_is_exempt(item)) { /* it presses nobody, whatever the count */
+    /* Exempt ones press nobody, whatever the count; spawns have no receiver yet. */
+    if (message_is_exempt(item) || item->kind != MESSAGE_USER) {
         arrivals_file(arrivals, producer);
         post_arrived(producer, &item);
         return;

@@ -43,7 +43,7 @@ static uint32_t append(uint64_t number, uint32_t body_bytes, bool *first_out) {
                                 .message_id = number,
                                 .body = body,
                                 .body_bytes = body_bytes};
-    return outbox_append(&box, &envelope, note_type(), first_out);
+    return outbox_append(&box, &envelope, note_type(), 0, first_out);
 }
 
 /* Takes all and frees it; counts what was in it, and expects the messages' numbers to go on from
