@@ -142,7 +142,7 @@ static enum link_filing file_message(struct peer *peer, const struct envelope *e
         bad_peer(peer, "a message of a kind or from an address that is not its own to use");
         return LINK_FILED;
     }
-    tr_error error = {0};
+    tr_error error; /* large: written only when there is one */
     bool spawns = envelope->flags >> 8 == MESSAGE_SPAWN;
     bool known =
         !spawns || lease_spent(peer, envelope->to, envelope->reference, now_of(peer), &error);
@@ -151,16 +151,6 @@ static enum link_filing file_message(struct peer *peer, const struct envelope *e
         bad_peer(peer, error.message);
         return LINK_FILED;
     }
-    item->to = envelope->to;
-    item->from = envelope->from;
-    item->serial = envelope->message_id;
-    item->reference = envelope->reference;
-    item->colour = envelope->colour;
-    item->trace = envelope->trace;
-    item->kind = (uint8_t)(envelope->flags >> 8);
-    item->flags = (uint8_t)envelope->flags;
-    item->origin = (uint16_t)peer->origin;
-    item->origin_session = peer->last_serial;
     if (peer->held.first != NULL || peer_is_outside(peer))
         return hold(peer, item, (uint32_t)envelope->wire_bytes);
     arrivals_add(&peer->arrivals, &node->producer, item);
