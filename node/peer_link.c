@@ -48,10 +48,28 @@ static void learn_record(struct peer *peer, const struct envelope *envelope) {
     put_type(peer, envelope->record, type);
 }
 
+/* A message with all but its body. */
+static tr_message *headed(const struct peer *peer, const struct envelope *envelope,
+                          const record_type *type, size_t body_bytes) {
+    tr_message *made = message_new(body_bytes);
+    made->type = type;
+    made->from = envelope->from;
+    made->to = envelope->to;
+    made->serial = envelope->message_id;
+    made->reference = envelope->reference;
+    made->colour = envelope->colour;
+    made->trace = envelope->trace;
+    made->origin_session = peer->last_serial;
+    made->origin = (uint16_t)peer->origin;
+    made->kind = (uint8_t)(envelope->flags >> 8);
+    made->flags = (uint8_t)envelope->flags;
+    return made;
+}
+
 /* Decodes the body into a message, or returns NULL with what is wrong in `error`. */
 static tr_message *decode(struct peer *peer, const struct envelope *envelope, tr_error *error) {
     uint32_t id = envelope->record;
-    if (id == 0) return message_new(0);
+    if (id == 0) return headed(peer, envelope, NULL, 0);
     const record_type *type = id < peer->type_room ? peer->types[id] : NULL;
     if (type == NULL) {
         snprintf(error->message, sizeof error->message, "record %u was never announced", id);
@@ -61,8 +79,7 @@ static tr_message *decode(struct peer *peer, const struct envelope *envelope, tr
     if (!type->flat && record_decode_measure(type, envelope->body, envelope->body_bytes, NULL,
                                              &bytes, error) != TR_OK)
         return NULL;
-    tr_message *item = message_new(bytes);
-    item->type = type;
+    tr_message *item = headed(peer, envelope, type, bytes);
     if (record_decode(type, envelope->body, envelope->body_bytes, NULL, item->body, bytes, error) ==
         TR_OK)
         return item;
