@@ -94,6 +94,7 @@ struct worker {
     struct crowd crowd;
     _Atomic bool crowded; /* others may take from the queue */
     struct timers timers;
+    _Atomic uint64_t sleeps_until_ns; /* asleep with a limit; else UINT64_MAX */
     uint64_t looked_ns;    /* coarse time when the last handler ended, or the step began */
     uint64_t chored_ns;    /* looked_ns at the last chores, */
     uint64_t chored_at;    /* and how many messages had been handled */

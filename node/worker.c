@@ -19,6 +19,7 @@ void worker_init(struct worker *worker, struct runtime *runtime, unsigned index)
     producer_init(&worker->producer, runtime, worker);
     run_queue_init(&worker->queue);
     timers_init(&worker->timers);
+    atomic_init(&worker->sleeps_until_ns, UINT64_MAX);
     worker->seen = mem_zalloc(runtime->worker_count, sizeof *worker->seen);
 }
 
@@ -182,6 +183,21 @@ static tr_actor *pick_own(struct worker *worker) {
 void worker_look(struct worker *worker) {
     worker->looked_ns = environment_coarse_ns(worker->producer.runtime->environment);
     worker->chored_ns = 0; /* chores come first */
+}
+
+void worker_catch_up(struct worker *worker) {
+    do_chores(worker);
+}
+
+bool worker_leaves_some(const struct worker *worker) {
+    const struct runtime *runtime = worker->producer.runtime;
+    if (run_list_count(&runtime->injected) > 0) return true;
+    for (unsigned i = 0; i < runtime->worker_count; i++) {
+        const struct worker *one = runtime->workers[i];
+        uint32_t waiting = run_queue_count(&one->queue) + next_slot_is_full(&one->next);
+        if (waiting > 0 && (one != worker || waiting > 1)) return true;
+    }
+    return false;
 }
 
 bool worker_step(struct worker *worker, bool greedy) {
