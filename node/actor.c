@@ -472,6 +472,8 @@ void actor_run(struct worker *worker, tr_actor *actor) {
         }
         if (actor_receive(worker, actor, item) || actor_done(worker, actor)) return;
     }
+    /* Mail that no handler took has not read it. */
+    worker->looked_ns = environment_coarse_ns(actor->runtime->environment);
     actor->worker = NULL;
     run_queue_push(&worker->queue, actor);
 }
