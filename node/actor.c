@@ -329,6 +329,7 @@ static bool actor_answer(struct worker *worker, tr_actor *actor) {
 /* Runs init; true when the actor has ended. */
 static bool actor_begin(struct worker *worker, tr_actor *actor) {
     actor->phase = ACTOR_READY;
+    worker->pressed = NULL;
     const tr_behavior *offered = actor->behavior->offered;
     tr_status status = offered->init == NULL ? TR_OK : offered->init(actor, actor->state);
     actor_watch_time(worker, actor, NULL);

@@ -83,8 +83,9 @@ static inline unsigned known_type_place(const tr_record *record) {
 struct worker {
     struct producer producer; /* first */
     unsigned index;
-    struct next_slot next; /* the actor woken last: runs first, cache-warm */
-    uint32_t next_run;     /* times in a row that `next` went first */
+    struct next_slot next;  /* the actor woken last: runs first, cache-warm */
+    uint32_t next_run;      /* times in a row that `next` went first, */
+    uint64_t next_since_ns; /* since this coarse time */
     struct known_type known_types[KNOWN_TYPES];
     uint32_t turn_sends; /* of the turn that runs: messages sent and actors spawned */
     tr_message *peeked;  /* the message being handled, if it stays in its place (mailbox.h) */

@@ -6,7 +6,8 @@
 #include "node/post.h"
 
 enum {
-    NEXT_RUN_MAX = 64,   /* times that `next` may overtake the queue */
+    NEXT_RUN_MAX = 64, /* times in a row that `next` may overtake the queue, and how long */
+    NEXT_RUN_NS = 1000000,
     FIRE_MAX = 64,       /* timers of one round */
     CHORE_MESSAGES = 16, /* handled between two rounds of chores */
     CROWD_NS = 50000,    /* who has waited for so long in a queue may be taken by others */
@@ -168,7 +169,9 @@ static bool do_chores(struct worker *worker) {
 }
 
 static tr_actor *pick_own(struct worker *worker) {
-    if (worker->next_run < NEXT_RUN_MAX) {
+    uint64_t overtaken_ns = worker->looked_ns - worker->next_since_ns;
+    /* Once in any case: neither shall starve the other. */
+    if (worker->next_run == 0 || (worker->next_run < NEXT_RUN_MAX && overtaken_ns < NEXT_RUN_NS)) {
         tr_actor *next = next_slot_take(&worker->next);
         if (next != NULL) {
             worker->next_run++;
@@ -176,6 +179,7 @@ static tr_actor *pick_own(struct worker *worker) {
         }
     }
     worker->next_run = 0;
+    worker->next_since_ns = worker->looked_ns;
     tr_actor *queued = run_queue_pop(&worker->queue);
     return queued != NULL ? queued : next_slot_take(&worker->next);
 }
