@@ -160,7 +160,8 @@ static bool do_chores(struct worker *worker) {
     reclaim_quiesce(&worker->producer.reader);
     if (worker->looked_ns - worker->rescued_ns >= RESCUE_NS) {
         worker->rescued_ns = worker->looked_ns;
-        worker_rescue(worker);
+        /* They go before `next`: else two busy workers might take them from each other for ever. */
+        if (worker_rescue(worker)) worker->next_run = NEXT_RUN_MAX;
     }
     watch_queue(worker);
     tr_actor *injected = take_injected(worker);

@@ -245,6 +245,25 @@ Test(worker, a_busy_worker_looks_for_stuck_ones_now_and_then) {
     fixture_close(&world);
 }
 
+/* Two busy workers must not hand an actor to and fro for ever without running it. */
+Test(worker, what_a_busy_worker_takes_over_it_runs_before_those_that_play_ball) {
+    open_world();
+    tr_pid ping = spawn(), pong = spawn(), queued = spawn();
+    FIXTURE_SEND(&world, queued, poke);
+    fixture_run(&world, queued);
+    wake_on(one, queued); /* and worker one never steps again */
+    FIXTURE_SEND(&world, queued, poke);
+    wake_on(two, ping);
+    FIXTURE_SEND(&world, ping, poke, .to = pong);
+    for (int i = 0; i < 20 && next_slot_is_full(&one->next); i++) {
+        worker_step(two, false);
+        world.now_ns += 5000000;
+    }
+    cr_assert_not(next_slot_is_full(&one->next));
+    cr_assert_eq(pokes_of(queued), 2, "taken over and run in one step");
+    fixture_close(&world);
+}
+
 Test(worker, timers_of_a_stuck_worker_are_fired_by_another) {
     open_world();
     tr_pid pid = spawn();
