@@ -423,6 +423,7 @@ static bool actor_answer(struct worker *worker, tr_actor *actor) {
 /* Runs init; true when the actor has ended. */
 static bool actor_begin(struct worker *worker, tr_actor *actor) {
     actor->phase = ACTOR_READY;
+    worker->pressed = NULL;
     const tr_behavior *offered = actor->behavior->offered;
     tr_status status = offered->init == NULL ? TR_OK : offered->init(actor, actor->state);
     actor_watch_time(worker, actor, NULL);
@@ -566,6 +567,8 @@ void actor_run(struct worker *worker, tr_actor *actor) {
         }
         if (actor_receive(worker, actor, item) || actor_done(worker, actor)) return;
     }
+    /* Mail that no handler took has not read it. */
+    worker->looked_ns = environment_coarse_ns(actor->runtime->environment);
     actor->worker = NULL;
     run_queue_push(&worker->queue, actor);
 }

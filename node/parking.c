@@ -55,16 +55,32 @@ static bool others_busy(const struct runtime *runtime) {
            runtime->worker_count; /* the caller counts as asleep */
 }
 
-/* How long a parked worker may sleep; UINT64_MAX when it need not watch. */
-static uint64_t sleep_limit(const struct worker *worker, uint64_t watch_ns) {
+/* True when another sleeper wakes up by `time_ns`. */
+static bool other_wakes_by(const struct worker *worker, uint64_t time_ns) {
     const struct runtime *runtime = worker->producer.runtime;
-    uint64_t limit = UINT64_MAX;
-    uint64_t next = workers_next_ns(runtime);
-    if (next != UINT64_MAX) {
-        uint64_t now = runtime_now_ns(runtime);
-        limit = next > now ? next - now : 0;
+    for (unsigned i = 0; i < runtime->worker_count; i++) {
+        const struct worker *other = runtime->workers[i];
+        if (other != worker && atomic_load(&other->sleeps_until_ns) <= time_ns) return true;
     }
-    return others_busy(runtime) && limit > watch_ns ? watch_ns : limit;
+    return false;
+}
+
+/* Until when a parked worker may sleep; UINT64_MAX when others see to timers and to the busy. Of
+ * two that each rely on the other one is wrong: who sleeps without a limit has announced itself
+ * before it looked at the other, and who leaves off (hand_over) looks for sleepers afterwards. */
+static uint64_t sleep_end(const struct worker *worker, uint64_t watch_ns) {
+    const struct runtime *runtime = worker->producer.runtime;
+    uint64_t end = workers_next_ns(runtime);
+    if (end != UINT64_MAX && other_wakes_by(worker, end)) end = UINT64_MAX;
+    if (!others_busy(runtime) || atomic_load(&runtime->parking->counts.watching) > 0) return end;
+    uint64_t watch_end = runtime_now_ns(runtime) + watch_ns;
+    return watch_end < end ? watch_end : end;
+}
+
+static uint64_t until(const struct runtime *runtime, uint64_t time_ns) {
+    if (time_ns == UINT64_MAX) return UINT64_MAX;
+    uint64_t now = runtime_now_ns(runtime);
+    return time_ns > now ? time_ns - now : 0;
 }
 
 /* Looks around for a while; true when there may be something to do. */
@@ -85,7 +101,9 @@ static void park(struct worker *worker, uint64_t watch_ns) {
     reclaim_offline(&worker->producer.reader);
     uint32_t ticket = atomic_load(&parking->ticket);
     atomic_fetch_add(&parking->counts.asleep, 1);
-    uint64_t limit = sleep_limit(worker, watch_ns);
+    uint64_t end = sleep_end(worker, watch_ns);
+    uint64_t limit = until(worker->producer.runtime, end);
+    atomic_store(&worker->sleeps_until_ns, end);
     bool watch = limit <= WATCH_MAX_NS; /* who sleeps until a far timer covers nothing */
     if (watch) atomic_fetch_add(&parking->counts.watching, 1);
     barrier_heavy(); /* see parking_notify */
@@ -96,9 +114,25 @@ static void park(struct worker *worker, uint64_t watch_ns) {
     }
     if (limit > 0 && !worker_has_work(worker, false) && !atomic_load(&parking->stopping))
         futex_wait(&parking->ticket, ticket, limit);
+    atomic_store(&worker->sleeps_until_ns, UINT64_MAX);
     if (watch) atomic_fetch_sub(&parking->counts.watching, 1);
     atomic_fetch_sub(&parking->counts.asleep, 1);
     reclaim_online(&worker->producer.reader);
+}
+
+/* This worker leaves off looking after others: if nobody else does and something waits, or a timer
+ * runs that no sleeper will wake up for, a sleeper takes over. */
+static void hand_over(const struct worker *worker) {
+    const struct runtime *runtime = worker->producer.runtime;
+    struct parking *parking = runtime->parking;
+    if (atomic_load(&parking->counts.asleep) == 0) return;
+    /* As in park: who made something runnable sees that this worker no longer watches, or it is
+     * seen here. */
+    barrier_heavy();
+    bool watched = atomic_load(&parking->counts.watching) > 0;
+    uint64_t next = workers_next_ns(runtime);
+    bool timed = next == UINT64_MAX || other_wakes_by(worker, next);
+    if ((!watched && worker_leaves_some(worker)) || !timed) wake_one(parking);
 }
 
 /* Parks, and as a watcher looks after those that are busy, until there is something to do. */
@@ -117,6 +151,8 @@ static void idle(struct worker *worker) {
         found = found || worker_has_work(worker, false);
     }
     worker_look(worker);
+    worker_catch_up(worker);
+    hand_over(worker);
 }
 
 static void *worker_thread(void *argument) {

@@ -93,10 +93,23 @@ static const tr_behavior node_behavior = {
         {&ask_and_hold_record, on_ask_and_hold}, {&answer_now_record, on_answer_now}),
 };
 
+static tr_pid init_target;
+
+static tr_status flood_in_init(tr_actor *self, void *state) {
+    for (int i = 0; i < 2; i++) pass_on(self, state, init_target, i);
+    return TR_OK;
+}
+
+static const tr_behavior born_flooding = {.name = "born_flooding",
+                                          .version = 1,
+                                          .state = &node_state_record,
+                                          .handlers = TR_HANDLERS({&item_record, on_item}),
+                                          .init = flood_in_init};
+
 static struct fixture world;
 
 static void open_world(void) {
-    static const tr_behavior *const offered[] = {&node_behavior, NULL};
+    static const tr_behavior *const offered[] = {&node_behavior, &born_flooding, NULL};
     fixture_open(&world, 1, 1, (struct mailbox_limits){0, 0, 0}, offered);
     cr_assert(fixture_settle(&world, 100));
 }
@@ -192,6 +205,21 @@ Test(pressure, past_the_hard_mark_nothing_is_sent_and_no_dead_letter_arises) {
     cr_assert_eq(fixture_dead_all(&world), 0);
     cr_assert_eq(runtime_counters(world.runtime).refused, 12);
     cr_assert_eq(atomic_load(&fixture_actor(&world, receiver)->refused), 12, "counted by target");
+    fixture_close(&world);
+}
+
+/* Whoever ran before it on the same worker has been muted by the same receiver. */
+Test(pressure, an_actor_that_floods_in_its_init_is_muted_too) {
+    open_world();
+    tr_pid other = spawn();
+    init_target = spawn();
+    send_items(other, init_target, 5);
+    cr_assert_eq(mutes_of(other), 1);
+    tr_pid born = fixture_spawn(&world, &born_flooding, NULL, NULL);
+    cr_assert(fixture_run(&world, born));
+    cr_assert_eq(mutes_of(born), 1);
+    cr_assert(fixture_settle(&world, 1000));
+    cr_assert_eq(mutes_of(born), 0);
     fixture_close(&world);
 }
 

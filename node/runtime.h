@@ -91,8 +91,9 @@ static inline unsigned known_type_place(const tr_record *record) {
 struct worker {
     struct producer producer; /* first */
     unsigned index;
-    struct next_slot next; /* the actor woken last: runs first, cache-warm */
-    uint32_t next_run;     /* times in a row that `next` went first */
+    struct next_slot next;  /* the actor woken last: runs first, cache-warm */
+    uint32_t next_run;      /* times in a row that `next` went first, */
+    uint64_t next_since_ns; /* since this coarse time */
     struct known_type known_types[KNOWN_TYPES];
     uint32_t turn_sends; /* of the turn that runs: messages sent and actors spawned */
     tr_message *peeked;  /* the message being handled, if it stays in its place (mailbox.h) */
@@ -102,6 +103,7 @@ struct worker {
     struct crowd crowd;
     _Atomic bool crowded; /* others may take from the queue */
     struct timers timers;
+    _Atomic uint64_t sleeps_until_ns; /* asleep with a limit; else UINT64_MAX */
     uint64_t looked_ns;    /* coarse time when the last handler ended, or the step began */
     uint64_t chored_ns;    /* looked_ns at the last chores, */
     uint64_t chored_at;    /* and how many messages had been handled */

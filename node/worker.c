@@ -6,7 +6,8 @@
 #include "node/post.h"
 
 enum {
-    NEXT_RUN_MAX = 64,   /* times that `next` may overtake the queue */
+    NEXT_RUN_MAX = 64, /* times in a row that `next` may overtake the queue, and how long */
+    NEXT_RUN_NS = 1000000,
     FIRE_MAX = 64,       /* timers of one round */
     CHORE_MESSAGES = 16, /* handled between two rounds of chores */
     CROWD_NS = 50000,    /* who has waited for so long in a queue may be taken by others */
@@ -19,6 +20,7 @@ void worker_init(struct worker *worker, struct runtime *runtime, unsigned index)
     producer_init(&worker->producer, runtime, worker);
     run_queue_init(&worker->queue);
     timers_init(&worker->timers);
+    atomic_init(&worker->sleeps_until_ns, UINT64_MAX);
     worker->seen = mem_zalloc(runtime->worker_count, sizeof *worker->seen);
 }
 
@@ -158,7 +160,8 @@ static bool do_chores(struct worker *worker) {
     reclaim_quiesce(&worker->producer.reader);
     if (worker->looked_ns - worker->rescued_ns >= RESCUE_NS) {
         worker->rescued_ns = worker->looked_ns;
-        worker_rescue(worker);
+        /* They go before `next`: else two busy workers might take them from each other for ever. */
+        if (worker_rescue(worker)) worker->next_run = NEXT_RUN_MAX;
     }
     watch_queue(worker);
     tr_actor *injected = take_injected(worker);
@@ -167,7 +170,9 @@ static bool do_chores(struct worker *worker) {
 }
 
 static tr_actor *pick_own(struct worker *worker) {
-    if (worker->next_run < NEXT_RUN_MAX) {
+    uint64_t overtaken_ns = worker->looked_ns - worker->next_since_ns;
+    /* Once in any case: neither shall starve the other. */
+    if (worker->next_run == 0 || (worker->next_run < NEXT_RUN_MAX && overtaken_ns < NEXT_RUN_NS)) {
         tr_actor *next = next_slot_take(&worker->next);
         if (next != NULL) {
             worker->next_run++;
@@ -175,6 +180,7 @@ static tr_actor *pick_own(struct worker *worker) {
         }
     }
     worker->next_run = 0;
+    worker->next_since_ns = worker->looked_ns;
     tr_actor *queued = run_queue_pop(&worker->queue);
     return queued != NULL ? queued : next_slot_take(&worker->next);
 }
@@ -182,6 +188,21 @@ static tr_actor *pick_own(struct worker *worker) {
 void worker_look(struct worker *worker) {
     worker->looked_ns = environment_coarse_ns(worker->producer.runtime->environment);
     worker->chored_ns = 0; /* chores come first */
+}
+
+void worker_catch_up(struct worker *worker) {
+    do_chores(worker);
+}
+
+bool worker_leaves_some(const struct worker *worker) {
+    const struct runtime *runtime = worker->producer.runtime;
+    if (run_list_count(&runtime->injected) > 0) return true;
+    for (unsigned i = 0; i < runtime->worker_count; i++) {
+        const struct worker *one = runtime->workers[i];
+        uint32_t waiting = run_queue_count(&one->queue) + next_slot_is_full(&one->next);
+        if (waiting > 0 && (one != worker || waiting > 1)) return true;
+    }
+    return false;
 }
 
 bool worker_step(struct worker *worker, bool greedy) {

@@ -31,6 +31,11 @@ bool worker_step(struct worker *worker, bool greedy);
 /* The same right after another step; after a pause, worker_look comes first and reads the clock. */
 bool worker_go_on(struct worker *worker, bool greedy);
 void worker_look(struct worker *worker);
+/* After worker_look: fires what is due and takes what others have woken. */
+void worker_catch_up(struct worker *worker);
+
+/* True when something waits besides the actor that this worker runs next. */
+bool worker_leaves_some(const struct worker *worker);
 
 /* True when worker_step(worker, greedy) would find something. */
 bool worker_has_work(const struct worker *worker, bool greedy);

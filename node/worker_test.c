@@ -18,12 +18,16 @@ struct flood {
     tr_pid to;
     int32_t count;
 };
+struct stray {
+    char unused;
+};
 struct count {
     int64_t pokes;
 };
 TR_RECORD(poke, TR_FIELD(poke, to));
 TR_RECORD(wait, TR_FIELD(wait, ms));
 TR_RECORD(flood, TR_FIELD(flood, to), TR_FIELD(flood, count));
+TR_RECORD(stray);
 TR_RECORD(count, TR_FIELD(count, pokes));
 
 static tr_status on_poke(tr_actor *self, void *argument, const tr_message *message) {
@@ -104,6 +108,38 @@ Test(worker, a_pair_that_plays_ball_does_not_starve_the_queue) {
     while (pokes_of(queued) == 0 && steps++ < 200) worker_step(one, false);
     cr_assert_eq(pokes_of(queued), 1, "not within 200 steps");
     cr_assert_gt(pokes_of(ping), 1);
+    fixture_close(&world);
+}
+
+/* Nor may they for long by the clock, when each of their handlers takes long; and none starves
+ * them.
+ */
+Test(worker, slow_handlers_that_wake_each_other_take_turns_with_the_queue) {
+    open_world();
+    tr_pid ping = spawn(), pong = spawn(), queued[] = {spawn(), spawn(), spawn()};
+    for (int i = 0; i < 3; i++) FIXTURE_SEND(&world, queued[i], poke, .to = queued[i]);
+    wake_on(one, ping);
+    FIXTURE_SEND(&world, ping, poke, .to = pong);
+    for (int steps = 0; steps < 40; steps++) {
+        worker_step(one, false);
+        world.now_ns += 20000000;
+    }
+    for (int i = 0; i < 3; i++) cr_assert_gt(pokes_of(queued[i]), 1);
+    cr_assert_gt(pokes_of(ping) + pokes_of(pong), 10);
+    fixture_close(&world);
+}
+
+/* A turn that handles nothing reads no clock of its own and counts nothing as handled. */
+Test(worker, mail_that_nobody_handles_keeps_no_timer_waiting) {
+    open_world();
+    tr_pid pid = spawn(), flooded = spawn();
+    FIXTURE_SEND(&world, pid, wait, .ms = 5);
+    cr_assert(fixture_run(&world, pid));
+    for (int i = 0; i < 900; i++) FIXTURE_SEND(&world, flooded, stray);
+    worker_step(one, false);
+    world.now_ns += 6000000;
+    for (int turns = 0; turns < 5; turns++) worker_go_on(one, false);
+    cr_assert_eq(pokes_of(pid), 1);
     fixture_close(&world);
 }
 
@@ -206,6 +242,25 @@ Test(worker, a_busy_worker_looks_for_stuck_ones_now_and_then) {
     }
     cr_assert_not(next_slot_is_full(&one->next));
     cr_assert(fixture_settle(&world, 100));
+    fixture_close(&world);
+}
+
+/* Two busy workers must not hand an actor to and fro for ever without running it. */
+Test(worker, what_a_busy_worker_takes_over_it_runs_before_those_that_play_ball) {
+    open_world();
+    tr_pid ping = spawn(), pong = spawn(), queued = spawn();
+    FIXTURE_SEND(&world, queued, poke);
+    fixture_run(&world, queued);
+    wake_on(one, queued); /* and worker one never steps again */
+    FIXTURE_SEND(&world, queued, poke);
+    wake_on(two, ping);
+    FIXTURE_SEND(&world, ping, poke, .to = pong);
+    for (int i = 0; i < 20 && next_slot_is_full(&one->next); i++) {
+        worker_step(two, false);
+        world.now_ns += 5000000;
+    }
+    cr_assert_not(next_slot_is_full(&one->next));
+    cr_assert_eq(pokes_of(queued), 2, "taken over and run in one step");
     fixture_close(&world);
 }
 

@@ -155,7 +155,10 @@ void block_free(void *freed, size_t bytes) {
     }
     unsigned class = class_of(bytes);
     struct magazine *loaded = &cache.loaded[class];
-    if (loaded->count == CHAIN_BLOCKS) spill(class);
+    if (loaded->count == CHAIN_BLOCKS)
+        spill(class);
+    else if (loaded->count == 0 && !cache.is_known)
+        know_thread();
     struct block *block = freed;
     block->next = loaded->first;
     loaded->first = block;

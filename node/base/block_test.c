@@ -1,6 +1,7 @@
 #include "node/base/block.h"
 
 #include <criterion/criterion.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <string.h>
@@ -61,4 +62,22 @@ Test(block, what_one_thread_makes_another_frees) {
         cr_assert_eq(pthread_create(&freer, NULL, free_all, NULL), 0);
         pthread_join(freer, NULL);
     }
+}
+
+static void *free_few(void *unused) {
+    for (int i = 0; i < 100; i++) block_free(handed_over[i], 100);
+    return unused;
+}
+
+/* Fewer than a chain, so nothing ever goes to the depot or comes from there. */
+Test(block, a_thread_that_only_frees_leaves_nothing_behind) {
+    size_t before = 0;
+    for (int round = 0; round < 200; round++) {
+        for (int i = 0; i < 100; i++) handed_over[i] = block_alloc(100);
+        pthread_t freer;
+        cr_assert_eq(pthread_create(&freer, NULL, free_few, NULL), 0);
+        pthread_join(freer, NULL);
+        if (round == 20) before = mallinfo2().uordblks;
+    }
+    cr_assert_lt(mallinfo2().uordblks, before + 500000);
 }
