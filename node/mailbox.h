@@ -99,21 +99,21 @@ static inline enum mailbox_push_result mailbox_push(struct mailbox *box, tr_mess
 static inline enum mailbox_push_result mailbox_push_chain(struct mailbox *box, tr_message *newest,
                                                           tr_message *oldest, uint32_t length,
                                                           uint32_t *count_out) {
-    uint32_t taken = atomic_load_explicit(&box->taken, memory_order_relaxed);
+    int32_t taken = atomic_load_explicit(&box->taken, memory_order_relaxed);
     uint64_t old = atomic_load_explicit(&box->word, memory_order_relaxed);
     uint64_t new;
-    uint32_t count;
     do {
         oldest->next = NULL;
         if (old == MAILBOX_CLOSED) return MAILBOX_IS_CLOSED;
-        count = mailbox_word_count(old) + length;
-        if (count + taken >= MAILBOX_COUNT_MAX) return MAILBOX_REFUSED;
+        uint32_t count = mailbox_word_count(old) + length;
+        if (count >= MAILBOX_COUNT_MAX || mailbox_waiting(old, taken) + length >= MAILBOX_COUNT_MAX)
+            return MAILBOX_REFUSED;
         oldest->next = old == MAILBOX_IDLE ? NULL : mailbox_address(old);
         new = ((uint64_t)(uintptr_t)newest << 16) | count;
         /* As in mailbox_push. */
     } while (!atomic_compare_exchange_weak_explicit(&box->word, &old, new, memory_order_seq_cst,
                                                     memory_order_relaxed));
-    *count_out = count + taken;
+    *count_out = mailbox_waiting(new, taken);
     return old == MAILBOX_IDLE ? MAILBOX_WOKE : MAILBOX_PUSHED;
 }
 
@@ -146,7 +146,8 @@ static inline tr_message *mailbox_peek(struct mailbox *box, uint64_t *word_out) 
 /* True when the actor is idle and has nothing, neither here nor in its owner's list. For a thread
  * that knows of no push that is still to come. */
 static inline bool mailbox_is_at_rest(const struct mailbox *box) {
-    /* Acquire: pairs with mailbox_rest; the owner's last count of what it has taken comes before. */
+    /* Acquire: pairs with mailbox_rest; the owner's last count of what it has taken comes before.
+     */
     return atomic_load_explicit(&box->word, memory_order_acquire) == MAILBOX_IDLE &&
            atomic_load_explicit(&box->taken, memory_order_relaxed) == 0;
 }

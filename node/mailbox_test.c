@@ -226,7 +226,7 @@ Test(mailbox, a_chain_is_filed_at_once_and_in_order) {
     cr_assert_eq(count, 5);
     cr_assert_eq(mailbox_take(&box, &list), 5);
     expect_serials(&list, 1, 5);
-    cr_assert(mailbox_rest(&box));
+    cr_assert(mailbox_rest(&box, 0));
     newest = chain(6, 7, &oldest);
     cr_assert_eq(mailbox_push_chain(&box, newest, oldest, 2, &count), MAILBOX_WOKE);
     cr_assert_eq(count, 7, "five are taken and not handled yet");

@@ -21,10 +21,10 @@ struct part_source {
     part_trailer trailer;
     struct buffer tail;     /* digests and trailer */
     const uint8_t *digests; /* in the tail */
-    struct buffer window; /* checked content */
-    size_t consumed;      /* bytes of the window that are taken; given up when it grows */
-    uint64_t at;          /* where in the file the first byte not yet consumed stands */
-    uint64_t next_chunk;  /* the one behind the window */
+    struct buffer window;   /* checked content */
+    size_t consumed;        /* bytes of the window that are taken; given up when it grows */
+    uint64_t at;            /* where in the file the first byte not yet consumed stands */
+    uint64_t next_chunk;    /* the one behind the window */
 };
 
 /* Opens the file and checks its length and its end. `member` NULL: nothing is known of it. The path

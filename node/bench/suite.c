@@ -18,10 +18,8 @@ static const struct {
     const struct workload *workloads;
     bool sized; /* they take a size and run only when named */
 } tables[] = {
-    {workloads_local, false},
-    {workloads_snapshot, false},
-    {workloads_scaling, true},
-    {workloads_snapshot_scaling, true},
+    {workloads_local, false},  {workloads_remote, false},          {workloads_snapshot, false},
+    {workloads_scaling, true}, {workloads_snapshot_scaling, true},
 };
 
 static const struct {
