@@ -121,7 +121,7 @@ void child_stop(struct child *child) {
 /* ---- the child's side ------------------------------------------------------------------------ */
 
 static const struct child_role *role_find(const char *name) {
-    static const struct child_role *const tables[] = {child_roles_snapshot};
+    static const struct child_role *const tables[] = {child_roles_snapshot, child_roles_remote};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         for (const struct child_role *role = tables[i]; role->name != NULL; role++)
             if (strcmp(role->name, name) == 0) return role;

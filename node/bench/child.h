@@ -22,6 +22,7 @@ struct child_role {
     const tr_behavior *const *behaviors; /* ends with NULL */
 };
 extern const struct child_role child_roles_snapshot[]; /* snapshot.c */
+extern const struct child_role child_roles_remote[];   /* remote.c */
 
 struct child_options {
     const char *role;

@@ -3,13 +3,13 @@
  * a second cross a link, how long a round trip takes, how many actors are born over there.
  *
  * Each runs twice, first in plaintext, then with CURVE (metrics with `_curve`). Node b1 is this
- * process and sends, node b2 is the other (second.h).
+ * process and sends, node b2 is the other (pair.h).
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "node/base/check.h"
-#include "node/bench/second.h"
+#include "node/bench/pair.h"
 
 enum {
     COUNTING_64_MESSAGES = 1000000,
@@ -65,26 +65,25 @@ static tr_status spawn(struct workload_run *run, tr_port *port, const char *node
                          &run->error);
 }
 
-static void report_peak(struct workload_run *run, uint64_t far_peak) {
-    workload_report(run, "peak_bytes", "bytes", (double)workload_peak_bytes());
-    workload_report(run, "peak_bytes_far", "bytes", (double)far_peak);
-}
+static const struct child_role *const far_role = child_roles_remote;
 
 /* Runs it in plaintext and with CURVE, each between a pair of nodes of its own. */
 static tr_status run_both(struct workload_run *run, const struct remote *remote, bool peaks) {
     static const tr_security securities[] = {TR_SECURITY_NONE, TR_SECURITY_CURVE};
     uint64_t far_peak = 0;
     for (int i = 0; i < 2; i++) {
-        struct workload_pair pair;
-        uint64_t peak;
-        tr_status status = workload_pair_start(run, securities[i], remote->behaviors, &pair);
+        struct pair pair;
+        tr_status status = pair_start(run, securities[i], remote->behaviors, far_role, &pair);
         if (status != TR_OK) return status;
-        status = remote->run(run, pair.port, remote->context, i == 1);
-        workload_pair_stop(&pair, &peak);
+        status = remote->run(run, pair.here.port, remote->context, i == 1);
+        uint64_t peak = pair_peak_bytes(pair.other.pid);
+        pair_stop(&pair);
         if (status != TR_OK) return status;
         if (peak > far_peak) far_peak = peak;
     }
-    if (peaks) report_peak(run, far_peak);
+    if (!peaks) return TR_OK;
+    workload_report(run, "peak_bytes", "bytes", (double)pair_peak_bytes(0));
+    workload_report(run, "peak_bytes_far", "bytes", (double)far_peak);
     return TR_OK;
 }
 
@@ -328,7 +327,9 @@ static tr_status run_spawn(struct workload_run *run) {
 
 /* ---- the tables ------------------------------------------------------------------------------ */
 
-const tr_behavior *const workload_child_behaviors[] = {&sink, &echo, &born, NULL};
+static const tr_behavior *const far_behaviors[] = {&sink, &echo, &born, NULL};
+
+const struct child_role child_roles_remote[] = {{"remote", far_behaviors}, {NULL, NULL}};
 
 const struct workload workloads_remote[] = {
     {"rcounting_64", "one actor sends 64 bytes to one of another node, which counts",

@@ -9,7 +9,6 @@
 
 #include "node/base/error.h"
 #include "node/bench/child.h"
-#include "node/bench/second.h"
 #include "node/bench/trial.h"
 #include "node/cli/suggest.h"
 
@@ -29,7 +28,6 @@ static const struct {
 } hidden[] = {
     {TRIAL_WORD, trial_main},
     {CHILD_ARGUMENT, child_main},
-    {WORKLOAD_CHILD, workload_child_main},
 };
 
 static const size_t table_count = sizeof tables / sizeof tables[0];

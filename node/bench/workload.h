@@ -45,7 +45,7 @@ extern const struct workload workloads_local[];    /* local.c: within one proces
 extern const struct workload workloads_scaling[];  /* scaling.c: of any size */
 extern const struct workload workloads_snapshot[]; /* snapshot.c: three processes, and a disk */
 extern const struct workload workloads_snapshot_scaling[]; /* snapshot.c: of any size */
-extern const struct workload workloads_remote[];           /* remote.c: between two processes */
+extern const struct workload workloads_remote[];           /* remote.c: between two */
 
 /* Adds a figure. */
 void workload_report(struct workload_run *run, const char *metric, const char *unit, double value);
