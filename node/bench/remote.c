@@ -17,6 +17,7 @@ enum {
     TRIPS = 20000,
     TRIPS_BEFORE = 2000, /* not timed */
     SPAWNS = 20000,
+    ASYNC_SPAWNS = 500000,
     FLOOD = 256 /* messages sent in one turn */
 };
 
@@ -272,8 +273,8 @@ struct born {
 TR_RECORD(born, TR_FIELD(born, unused));
 
 static tr_status born_on_go(tr_actor *self, void *state, const tr_message *message) {
-    (void)self, (void)state, (void)message;
-    return TR_OK;
+    (void)state;
+    return tr_request_of(message).id == 0 ? TR_OK : tr_reply(self, message, done);
 }
 
 static const tr_behavior born = {.name = "born",
@@ -325,6 +326,58 @@ static tr_status run_spawn(struct workload_run *run) {
     return run_both(run, &remote, false);
 }
 
+/* ---- rspawn_async: nobody is told of a birth; the last one born answers for all ----------------
+ */
+
+struct sower {
+    tr_pid port, last;
+    uint64_t left;
+};
+TR_RECORD(sower, TR_FIELD(sower, port), TR_FIELD(sower, last), TR_FIELD(sower, left));
+
+static tr_status sower_on_more(tr_actor *self, void *state, const tr_message *message) {
+    (void)message;
+    struct sower *sower = state;
+    for (int i = 0; i < FLOOD && sower->left > 0; i++, sower->left--) {
+        tr_status status = tr_spawn(self, &born, TR_SPAWN(.node = "b2"), &sower->last);
+        if (status == TR_EFULL) break; /* it pauses now until there is room */
+        if (status != TR_OK) return tr_fail(self, "spawn: %s", tr_status_text(status));
+    }
+    if (sower->left > 0) return tr_send(self, tr_self(self), more);
+    return tr_ask(self, sower->last, TR_ASK(.timeout_ms = WORKLOAD_WAIT_MS), go);
+}
+
+static tr_status sower_on_done(tr_actor *self, void *state, const tr_message *message) {
+    (void)message;
+    const struct sower *sower = state;
+    return tr_send(self, sower->port, done);
+}
+
+static const tr_behavior sower = {
+    .name = "sower",
+    .version = 1,
+    .state = &sower_record,
+    .handlers = TR_HANDLERS({&go_record, sower_on_more}, {&more_record, sower_on_more},
+                            {&done_record, sower_on_done})};
+
+static tr_status sowing(struct workload_run *run, tr_port *port, const void *context, bool curve) {
+    (void)context;
+    struct sower state = {.port = tr_port_pid(port), .left = ASYNC_SPAWNS};
+    uint64_t ns;
+    tr_pid first;
+    tr_status status = spawn(run, port, NULL, &sower, &state, &first);
+    if (status == TR_OK) status = time_run(port, first, &ns);
+    if (status != TR_OK) return status;
+    workload_report(run, curve ? "per_s_curve" : "per_s", "1/s", ASYNC_SPAWNS * 1e9 / (double)ns);
+    return TR_OK;
+}
+
+static tr_status run_spawn_async(struct workload_run *run) {
+    static const tr_behavior *const behaviors[] = {&sower, &born, NULL};
+    struct remote remote = {behaviors, sowing, NULL};
+    return run_both(run, &remote, false);
+}
+
 /* ---- the tables ------------------------------------------------------------------------------ */
 
 static const tr_behavior *const far_behaviors[] = {&sink, &echo, &born, NULL};
@@ -337,5 +390,7 @@ const struct workload workloads_remote[] = {
     {"rcounting_1k", "the same with 1 KiB", run_counting_1k},
     {"rpingpong", "one message between two actors of two nodes", run_pingpong},
     {"rspawn", "actors are spawned on another node, one after the other", run_spawn},
+    {"rspawn_async", "500,000 actors are spawned on another node, without waiting for their pids",
+     run_spawn_async},
     {NULL, NULL, NULL},
 };
