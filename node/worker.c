@@ -132,7 +132,10 @@ bool worker_rescue(struct worker *worker) {
         uint32_t head = atomic_load_explicit(&other->queue.head, memory_order_relaxed);
         uint32_t tail = atomic_load_explicit(&other->queue.tail, memory_order_relaxed);
         bool stuck = handled == seen->handled;
-        bool waits = (int32_t)(seen->tail - head) > 0; /* some that were there are there still */
+        /* Some that were there are there still, and this worker has less to do: between two that
+         * have as much, they would go from the end of one queue to that of the other. */
+        bool waits = (int32_t)(seen->tail - head) > 0 &&
+                     run_queue_count(&other->queue) > 2 * run_queue_count(&worker->queue);
         *seen = (struct sighting){handled, tail};
         tr_actor *taken[] = {
             stuck ? next_slot_steal(&other->next) : NULL,

@@ -191,6 +191,21 @@ Test(worker, what_still_waits_at_the_second_look_is_taken_over_from_one_that_mov
     fixture_close(&world);
 }
 
+/* It would go to the end of another queue that is as long, and so on for ever. */
+Test(worker, what_waits_for_a_slow_worker_is_left_to_it_by_one_that_has_as_much_to_do) {
+    open_world();
+    tr_pid pids[8];
+    for (int i = 0; i < 8; i++) pids[i] = spawn();
+    for (int i = 0; i < 8; i++) wake_on(i < 4 ? one : two, pids[i]);
+    counter_add(&one->producer.counters.handled);
+    worker_rescue(two);
+    counter_add(&one->producer.counters.handled);
+    cr_assert_not(worker_rescue(two));
+    cr_assert(worker_rescue(two), "but not when that one is stuck");
+    cr_assert(fixture_settle(&world, 100));
+    fixture_close(&world);
+}
+
 Test(worker, one_that_sends_much_makes_way_for_those_it_sends_to) {
     open_world();
     tr_pid flooder = spawn(), flooded = spawn();
