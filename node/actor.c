@@ -17,7 +17,7 @@
 
 /* A turn ends after so many messages, or sends and spawns, or so long a time, so that one busy
  * actor starves nobody, and what it sends is handled while it is still in the cache. */
-enum { BATCH = 100, TURN_SENDS = 512, TURN_NS = 10000000 };
+enum { BATCH = 100, TURN_SENDS = 512, TURN_NS = 1000000 };
 
 tr_pid actor_pid(const tr_actor *actor) {
     return (tr_pid){actor->runtime->space, actor->head.slot, actor->head.generation};

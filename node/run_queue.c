@@ -56,36 +56,25 @@ static tr_actor *ring_take(struct run_queue *queue) {
     }
 }
 
-static void ring_spill(struct run_queue *queue, tr_actor *runnable) {
-    tr_actor *first = NULL, *last = NULL;
-    uint32_t count = 0;
-    for (int i = 0; i < RUN_QUEUE_RING / 2; i++) {
-        tr_actor *taken = ring_take(queue);
-        if (taken == NULL) break;
-        if (first == NULL)
-            first = taken;
-        else
-            last->run_next = taken;
-        last = taken;
-        count++;
-    }
-    if (first == NULL)
-        first = runnable;
-    else
-        last->run_next = runnable;
-    append_chain(&queue->list, first, runnable, count + 1);
-}
-
-void run_queue_push(struct run_queue *queue, tr_actor *runnable) {
+/* Owner; there is room. */
+static void ring_push(struct run_queue *queue, tr_actor *runnable) {
     uint32_t tail = atomic_load_explicit(&queue->tail, memory_order_relaxed);
-    /* Acquire: a slot is free only after its taker has read it. */
-    if (tail - atomic_load_explicit(&queue->head, memory_order_acquire) == RUN_QUEUE_RING) {
-        ring_spill(queue, runnable);
-        return;
-    }
     atomic_store_explicit(&queue->ring[tail % RUN_QUEUE_RING], runnable, memory_order_relaxed);
     /* Release: a taker sees the slot. That a worker about to sleep sees it is parking_notify's. */
     atomic_store_explicit(&queue->tail, tail + 1, memory_order_release);
+}
+
+static uint32_t ring_room(const struct run_queue *queue) {
+    /* Acquire: a slot is free only after its taker has read it. */
+    return RUN_QUEUE_RING - (atomic_load_explicit(&queue->tail, memory_order_relaxed) -
+                             atomic_load_explicit(&queue->head, memory_order_acquire));
+}
+
+void run_queue_push(struct run_queue *queue, tr_actor *runnable) {
+    if (run_list_count(&queue->list) == 0 && ring_room(queue) > 0)
+        ring_push(queue, runnable);
+    else
+        run_list_push(&queue->list, runnable);
 }
 
 /* Cuts up to `room` actors off a list's front; returns the first, linked by run_next. */
@@ -106,37 +95,37 @@ static tr_actor *cut_chain(struct run_list *list, uint32_t room) {
 
 tr_actor *run_queue_take_from(struct run_queue *own, struct run_list *list) {
     if (run_list_count(list) == 0) return NULL;
-    uint32_t room = RUN_QUEUE_RING - (atomic_load_explicit(&own->tail, memory_order_relaxed) -
-                                      atomic_load_explicit(&own->head, memory_order_acquire));
+    uint32_t room = ring_room(own);
     if (room > RUN_QUEUE_RING / 2) room = RUN_QUEUE_RING / 2;
     tr_actor *first = cut_chain(list, room > 0 ? room : 1);
     if (first == NULL) return NULL;
     for (tr_actor *next = first->run_next; next != NULL;) {
         tr_actor *pushed = next;
         next = next->run_next;
-        run_queue_push(own, pushed);
+        ring_push(own, pushed);
     }
     return first;
 }
 
 tr_actor *run_queue_pop(struct run_queue *queue) {
-    if (++queue->pops % RUN_QUEUE_FAIR == 0) {
-        tr_actor *listed = run_queue_take_from(queue, &queue->list);
-        if (listed != NULL) return listed;
-    }
+    queue->pops++;
     tr_actor *taken = ring_take(queue);
     return taken != NULL ? taken : run_queue_take_from(queue, &queue->list);
 }
 
 tr_actor *run_queue_steal(struct run_queue *queue, struct run_queue *own) {
-    uint32_t waiting = atomic_load_explicit(&queue->tail, memory_order_acquire) -
-                       atomic_load_explicit(&queue->head, memory_order_acquire);
+    /* The head first: the tail is never behind it. */
+    uint32_t head = atomic_load_explicit(&queue->head, memory_order_acquire);
+    uint32_t waiting = atomic_load_explicit(&queue->tail, memory_order_acquire) - head;
     tr_actor *first = ring_take(queue);
     if (first == NULL) return run_queue_take_from(own, &queue->list);
     for (uint32_t i = 1; i < waiting / 2; i++) {
         tr_actor *more = ring_take(queue);
         if (more == NULL) break;
-        run_queue_push(own, more);
+        if (ring_room(own) > 0)
+            ring_push(own, more);
+        else
+            run_list_push(&own->list, more);
     }
     return first;
 }

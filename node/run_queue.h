@@ -2,9 +2,9 @@
  * run_queue.h - the actors that wait for a worker, first come first served.
  *
  * A ring of fixed size that its owner fills and that anybody may empty with one CAS (as the Go
- * runtime's), and behind it a list without bound under a lock, entered half a ring at a time. One
- * in RUN_QUEUE_FAIR pops looks into the list first, so that a busy ring does not starve it. A list
- * alone serves the actors that were woken by threads that are no workers.
+ * runtime's), and behind it a list without bound under a lock for what does not fit. As long as
+ * there is a list, what comes goes behind it, so that nobody loses his place. A list alone serves
+ * the actors that were woken by threads that are no workers.
  */
 #ifndef TROUPE_RUN_QUEUE_H
 #define TROUPE_RUN_QUEUE_H
@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <troupe.h>
 
-enum { RUN_QUEUE_RING = 256, RUN_QUEUE_FAIR = 64 };
+enum { RUN_QUEUE_RING = 1024 }; /* two turns full of sends */
 
 struct run_list {
     pthread_mutex_t mutex; /* guards first and last */
