@@ -45,8 +45,8 @@ enum {
 };
 
 static const uint64_t TOUCH_NS = 1000000000;
-static const uint64_t SPIN_NS = 50000;   /* looking before sleeping */
-static const uint64_t SHORT_NS = 100000; /* a wait after which the next one spins */
+static const uint64_t SPIN_NS = 150000;  /* looking before sleeping */
+static const uint64_t SHORT_NS = 300000; /* a wait after which the next one spins */
 
 /* What an epoll event is about: a source, and for SOURCE_PEER the peer's number in the low half. */
 enum source { SOURCE_WAKE, SOURCE_LINKS, SOURCE_CONTROL, SOURCE_ZAP, SOURCE_PEER };
