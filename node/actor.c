@@ -17,7 +17,7 @@
 
 /* A turn ends after so many messages, or sends and spawns, or so long a time, so that one busy
  * actor starves nobody, and what it sends is handled while it is still in the cache. */
-enum { BATCH = 100, TURN_SENDS = 512, TURN_NS = 1000000 };
+enum { BATCH = 100, TURN_SENDS = 256, TURN_NS = 1000000 };
 
 tr_pid actor_pid(const tr_actor *actor) {
     return (tr_pid){actor->runtime->space, actor->head.slot, actor->head.generation};
@@ -537,7 +537,6 @@ static bool actor_rest(struct worker *worker, tr_actor *actor, uint64_t empty) {
 
 /* After a message: true when the actor went idle with it. */
 static bool actor_done(struct worker *worker, tr_actor *actor) {
-    reclaim_quiesce(&worker->producer.reader);
     if (worker->peeked == NULL) return false;
     atomic_store_explicit(&actor->box.taken, 0, memory_order_relaxed);
     bool rests = actor_rest(worker, actor, worker->peeked_word);

@@ -99,8 +99,8 @@ __attribute__((noinline)) static tr_status call_observed(tr_actor *actor,
     return status;
 }
 
-static inline tr_status run_handler(struct worker *worker, tr_actor *actor,
-                                    const struct behavior_entry *entry, tr_message *item) {
+__attribute__((always_inline)) static inline tr_status run_handler(
+    struct worker *worker, tr_actor *actor, const struct behavior_entry *entry, tr_message *item) {
     bool observed = actor->runtime->environment->observer != NULL && message_in_channel(item);
     actor->current = item;
     actor->replied = false;

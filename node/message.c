@@ -26,10 +26,6 @@ tr_message *message_converted(const tr_message *item, const record_type *type, s
     return made;
 }
 
-void message_free(tr_message *message) {
-    if (message != NULL) block_free(message, sizeof(tr_message) + message->body_bytes);
-}
-
 void tr_message_free(tr_message *message) {
     message_free(message);
 }

@@ -77,7 +77,9 @@ tr_status message_of(const record_type *type, const void *body, uint32_t bytes_m
  * it. */
 tr_message *message_converted(const tr_message *item, const record_type *type, size_t body_bytes);
 
-void message_free(tr_message *message);
+static inline void message_free(tr_message *message) {
+    if (message != NULL) block_free(message, sizeof(tr_message) + message->body_bytes);
+}
 
 /* Sent or asked by an actor or a port; most messages are. */
 static inline bool message_is_plain(const tr_message *message) {

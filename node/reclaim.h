@@ -2,9 +2,9 @@
  * reclaim.h - frees memory that other threads may still be reading, once they have all moved on.
  *
  * Quiescent-state-based reclamation (McKenney and Slingwine, 1998; Fraser, 2004): a reader is a
- * thread that looks actors up by pid or reads a published table. Between two messages it says
+ * thread that looks actors up by pid or reads a published table. Between two turns it says
  * that it holds no such pointer (reclaim_quiesce), or goes offline while it sleeps. What was
- * retired is freed after every online reader has passed two epochs. A handler that runs for long
+ * retired is freed after every online reader has passed two epochs. A turn that runs for long
  * delays frees, nothing else.
  *
  * Each reader belongs to one thread. Readers may come and go at any time.
@@ -46,7 +46,7 @@ void reclaim_leave(struct reclaim_reader *reader);
 /* Around a time in which the reader may hold pointers. */
 void reclaim_online(struct reclaim_reader *reader);
 void reclaim_offline(struct reclaim_reader *reader);
-/* The online reader holds no pointer now. Cheap: called between two messages. */
+/* The online reader holds no pointer now. Cheap: called between two turns. */
 void reclaim_quiesce(struct reclaim_reader *reader);
 
 /* Frees `item` later; nobody new can find it. Online readers only. */

@@ -160,7 +160,6 @@ static tr_actor *take_injected(struct worker *worker) {
 static bool do_chores(struct worker *worker) {
     worker->chored_ns = worker->looked_ns;
     worker->chored_at = worker_handled(worker);
-    reclaim_quiesce(&worker->producer.reader);
     if (worker->looked_ns - worker->rescued_ns >= RESCUE_NS) {
         worker->rescued_ns = worker->looked_ns;
         /* They go before `next`: else two busy workers might take them from each other for ever. */
@@ -214,6 +213,7 @@ bool worker_step(struct worker *worker, bool greedy) {
 }
 
 bool worker_go_on(struct worker *worker, bool greedy) {
+    reclaim_quiesce(&worker->producer.reader);
     bool chores = worker_handled(worker) - worker->chored_at >= CHORE_MESSAGES ||
                   worker->looked_ns != worker->chored_ns;
     bool fired = chores && do_chores(worker);
