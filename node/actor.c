@@ -13,7 +13,6 @@
 #include "node/record_state.h"
 #include "node/recording.h"
 #include "node/runtime.h"
-#include "node/unborn.h"
 
 /* A turn ends after so many messages, or sends and spawns, or so long a time, so that one busy
  * actor starves nobody, and what it sends is handled while it is still in the cache. */
@@ -28,105 +27,13 @@ struct actor_extra *actor_extra(tr_actor *actor) {
     return actor->extra;
 }
 
-/* ---- birth ----------------------------------------------------------------------------------- */
-
-static void observe_actor(const tr_actor *actor, enum observation_kind kind) {
+void actor_observe(const tr_actor *actor, enum observation_kind kind) {
     if (actor->runtime->environment->observer == NULL) return;
     struct observation what = {.kind = kind,
                                .actor = actor_pid(actor),
                                .epoch = actor_colour(actor),
                                .state = actor->state};
     runtime_observe(actor->runtime, &what);
-}
-
-/* An actor that nobody can find yet. */
-static tr_status make_actor(struct runtime *runtime, const struct actor_birth *birth,
-                            tr_actor **actor_out) {
-    const record_type *state = birth->behavior->state;
-    size_t state_bytes = state == NULL ? 0 : state->bytes;
-    tr_actor *made = block_alloc(actor_bytes(birth->behavior));
-    mem_clear(made, sizeof *made);
-    made->state = state_bytes == 0 ? NULL : made->inline_state;
-    if (state != NULL && record_state_init(state, made->state, birth->state) != TR_OK) {
-        block_free(made, actor_bytes(birth->behavior));
-        return TR_EDATA;
-    }
-    mailbox_init(&made->box);
-    made->phase = birth->name != NULL ? ACTOR_STARTING : ACTOR_BORN;
-    made->runtime = runtime;
-    made->behavior = birth->behavior;
-    made->limits = &runtime->limits;
-    if (birth->name != NULL) actor_add_name(made, birth->name, strlen(birth->name));
-    if (!tr_pid_is_none(birth->born_for.from)) actor_extra(made)->born_for = birth->born_for;
-    if (birth->limits != NULL) {
-        actor_extra(made)->limits = *birth->limits;
-        made->extra->has_limits = true;
-        made->limits = &made->extra->limits;
-    }
-    atomic_init(&made->colour, birth->colour);
-    *actor_out = made;
-    return TR_OK;
-}
-
-/* Before it exists for anybody: the census of the not yet red never misses one
- * (SNAPSHOT_PROTOCOL.md). */
-static void count_birth(struct producer *producer, uint64_t colour) {
-    tally_add(&producer->tally.born, colour);
-    counter_add(&producer->counters.spawned);
-}
-
-tr_status actor_spawn(struct worker *worker, const struct actor_birth *birth,
-                      tr_actor **actor_out) {
-    struct runtime *runtime = worker->producer.runtime;
-    tr_actor *made;
-    tr_status status = make_actor(runtime, birth, &made);
-    if (status != TR_OK) return status;
-    made->head = slots_take(&runtime->slots, &worker->producer.slots);
-    worker->turn_sends++;
-    count_birth(&worker->producer, birth->colour);
-    slots_put(&runtime->slots, &made->head);
-    *actor_out = made;
-    observe_actor(made, OBSERVE_BIRTH);
-    runtime_schedule(runtime, worker, made);
-    return TR_OK;
-}
-
-/* Tells the spawner that waits, before anybody can find the child: it is the first that the child
- * sends (I2). */
-static void answer_at_birth(struct producer *producer, tr_actor *made, tr_request request) {
-    struct tr_spawned spawned = {.status = TR_OK, .pid = actor_pid(made)};
-    tr_message *item;
-    check(message_of(made->runtime->spawned, &spawned, UINT32_MAX, &item) == TR_OK);
-    item->flags = MESSAGE_REPLY;
-    item->reference = request.id;
-    item->to = request.from;
-    item->from = spawned.pid;
-    item->serial = ++made->serial;
-    item->colour = actor_colour(made);
-    random_fill(&producer->random, item->trace.id, sizeof item->trace.id);
-    if (post_message(producer, NULL, &item) != TR_OK)
-        deadletter_drop(producer, NULL, &item, DEADLETTER_SESSION);
-}
-
-tr_status actor_spawn_leased(struct producer *producer, const struct actor_birth *birth,
-                             tr_pid pid) {
-    struct runtime *runtime = producer->runtime;
-    tr_actor *made;
-    /* Without init it has nothing to do before its first message: it need not run before it, and
-     * its spawner can be told at once. */
-    bool asleep = birth->behavior->offered->init == NULL;
-    struct actor_birth silent = *birth;
-    if (asleep) silent.born_for = (tr_request){{0, 0, 0}, 0};
-    tr_status status = make_actor(runtime, &silent, &made);
-    if (status != TR_OK) return status;
-    made->head = (struct slot_head){pid.slot, pid.generation, SLOT_ACTOR};
-    if (asleep) made->phase = ACTOR_READY;
-    count_birth(producer, birth->colour);
-    if (asleep && birth->born_for.id != 0) answer_at_birth(producer, made, birth->born_for);
-    uint32_t waiting = unborn_bear(runtime, made, asleep);
-    observe_actor(made, OBSERVE_BIRTH);
-    if (waiting > 0 || !asleep) runtime_schedule(runtime, NULL, made);
-    return TR_OK;
 }
 
 void actor_add_name(tr_actor *actor, const char *name, size_t bytes) {
@@ -256,7 +163,7 @@ static void actor_turn(struct worker *worker, tr_actor *actor) {
     if (from >= epoch) return;
     bool recorded = recording_actor(producer, actor, epoch);
     atomic_store_explicit(&actor->colour, epoch, memory_order_relaxed);
-    observe_actor(actor, recorded ? OBSERVE_RECORD_ACTOR : OBSERVE_TURN);
+    actor_observe(actor, recorded ? OBSERVE_RECORD_ACTOR : OBSERVE_TURN);
     /* Born into the new colour before it leaves the old one, so that no collect finds it in
      * neither. */
     tally_add(&producer->tally.born, epoch);
@@ -396,7 +303,7 @@ static void actor_end(struct worker *worker, tr_actor *actor, tr_status reason) 
     /* Only now: while it drops older mail, the last token must find it (I7). */
     slots_remove(&runtime->slots, &actor->head, &producer->slots);
     answer_end(worker, actor, reason);
-    observe_actor(actor, OBSERVE_DEATH);
+    actor_observe(actor, OBSERVE_DEATH);
     counter_add(&producer->counters.ended);
     tally_add(&producer->tally.left, actor_colour(actor));
     if (atomic_load_explicit(&runtime->draining, memory_order_relaxed) ||

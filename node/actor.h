@@ -16,6 +16,7 @@
 #include "node/base/map.h"
 #include "node/behaviors.h"
 #include "node/mailbox.h"
+#include "node/observer.h"
 #include "node/reclaim.h"
 #include "node/slots.h"
 #include "node/timers.h"
@@ -170,9 +171,12 @@ tr_status actor_post_stop(tr_actor *self, tr_pid pid);
 /* True while the actor must not handle ordinary mail. Owner only. */
 bool actor_is_blocked(const tr_actor *actor);
 
-/* ---- for actor.c and dispatch.c ---------------------------------------------------------------
+/* ---- for actor.c, birth.c and dispatch.c
+ * ---------------------------------------------------------------
  */
 
+/* Tells an onlooker of the actor itself. */
+void actor_observe(const tr_actor *actor, enum observation_kind kind);
 /* Handles one message of the actor; takes it. Returns what the handler returned. */
 tr_status dispatch_message(struct worker *worker, tr_actor *actor, tr_message *message);
 /* Owner: takes the message being handled out of its place, so that it may be freed or kept. */
