@@ -257,6 +257,38 @@ def nonsense_about_leases_ends_the_session():
         equal(cluster.members()['n1']['pid'], pid, 'process of the node')
 
 
+# ---- sizes ---------------------------------------------------------------------------------------
+
+def send_record(peer, to, number, descriptor, body):
+    peer.data(RECORD, descriptor, record=number)
+    peer.data(MESSAGE, body, to=to, sender=[peer.space, 9, 1], record=number, message_id=number)
+    return peer.sent
+
+
+@test
+def bodies_up_to_the_agreed_size_are_taken_whatever_is_in_them():
+    with Cluster(1, insecure=True, message_bytes_max=4 << 20) as cluster, Peer(cluster['n1']) as peer:
+        place = spawn_account(cluster, 'acc')
+        peer.open().join()
+        to = [peer.space_of('n1'), *place]
+        send_record(peer, to, 1, ['large', [['bytes', 15, 1, None]]], [bytes(3 << 20)])
+        last = send_record(peer, to, 2, ['many', [['items', 0x43, 0, None]]], [[7] * 200000])
+        peer.until(lambda: peer.bye or peer.frames[-1].ack == last, 20, 'the ack')
+        equal(peer.bye, None, 'BYE')
+
+
+@test
+def a_few_bytes_that_would_become_many_end_the_session():
+    with Cluster(1, insecure=True) as cluster, Peer(cluster['n1']) as peer:
+        place = spawn_account(cluster, 'acc')
+        peer.open().join()
+        to = [peer.space_of('n1'), *place]
+        peer.silent = True
+        send_record(peer, to, 1, ['huge', [['text', 12, 1 << 25, None]]], [''])
+        peer.until(lambda: peer.bye is not None, 10, 'BYE')
+        equal(peer.bye[0], 6, f'reason of {peer.bye}')
+
+
 # ---- broken rules -------------------------------------------------------------------------------
 
 def broken_frames(peer):

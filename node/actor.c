@@ -94,6 +94,7 @@ static bool send_direct(tr_actor *self, tr_pid to, unsigned flags, uint64_t refe
                        .reference = reference,
                        .colour = actor_colour(self),
                        .trace = present_trace(self),
+                       .body_bytes = (uint32_t)size.block_bytes,
                        .flags = (uint8_t)flags};
     if (!post_direct(&self->worker->producer, self, &head, body, status_out)) return false;
     self->worker->turn_sends++;

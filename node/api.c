@@ -192,10 +192,11 @@ static tr_status spawn_local(tr_actor *self, const struct behavior *behavior,
 static tr_status spawn_converted(tr_actor *self, const struct behavior *behavior,
                                  const record_type *type, const tr_spawn_options *options,
                                  tr_pid *pid_out) {
+    record_limits limits = record_limits_for(self->runtime->message_bytes_max);
     tr_error error;
     size_t bytes;
     if (behavior->state == NULL) return TR_EDATA;
-    if (record_convert_measure(type, options->state, behavior->state, NULL, &bytes, &error) !=
+    if (record_convert_measure(type, options->state, behavior->state, &limits, &bytes, &error) !=
         TR_OK) {
         actor_log(self, self->current, TR_ERROR, "spawn of %s: %s", behavior->offered->name,
                   error.message);

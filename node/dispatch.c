@@ -115,9 +115,10 @@ __attribute__((always_inline)) static inline tr_status run_handler(
 
 /* The same message in another version of its record, or NULL when a field's kind has changed. */
 static tr_message *convert(tr_actor *actor, const tr_message *item, const record_type *type) {
+    record_limits limits = record_limits_for(actor->runtime->message_bytes_max);
     size_t bytes;
     tr_error error;
-    if (record_convert_measure(item->type, item->body, type, NULL, &bytes, &error) != TR_OK) {
+    if (record_convert_measure(item->type, item->body, type, &limits, &bytes, &error) != TR_OK) {
         log_write(actor->runtime->environment->logger, TR_WARN, NULL, "%s", error.message);
         return NULL;
     }

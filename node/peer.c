@@ -138,11 +138,14 @@ tr_status peer_post(struct peer *peer, struct producer *producer, tr_actor *send
     if (!exempt && (queued_bytes(peer) >= PEER_QUEUE_HARD ||
                     pressure_level(peer, head->to) == PRESSURE_REFUSE))
         return TR_EFULL;
+    uint32_t bytes_max = atomic_load_explicit(&peer->bytes_max, memory_order_relaxed);
+    if (head->body_bytes > record_limits_for(bytes_max).block_bytes_max ||
+        (head->type != NULL && head->type->descriptor_bytes > bytes_max))
+        return TR_ETOOBIG;
     struct buffer *scratch = &producer->scratch;
     buffer_clear(scratch);
     if (head->type != NULL) record_encode(head->type, body, scratch);
-    if (scratch->bytes > atomic_load_explicit(&peer->bytes_max, memory_order_relaxed))
-        return TR_ETOOBIG;
+    if (scratch->bytes > bytes_max) return TR_ETOOBIG;
     uint32_t serial = append(peer, scratch, head);
     if (serial == 0) return TR_EUNREACHABLE;
     /* Counted after the link may have it, but in the same turn, and the counts are compared only
@@ -181,13 +184,14 @@ static tr_message *message_again(struct peer *peer, const struct envelope *envel
     const record_type *type = envelope->record == 0
                                   ? NULL
                                   : record_table_at(peer->node->runtime->records, envelope->record);
+    record_limits limits = record_limits_for(peer->node->message_bytes_max);
     size_t bytes = 0;
-    if (type != NULL && record_decode_measure(type, envelope->body, envelope->body_bytes, NULL,
+    if (type != NULL && record_decode_measure(type, envelope->body, envelope->body_bytes, &limits,
                                               &bytes, NULL) != TR_OK)
         type = NULL; /* cannot be: this node encoded it */
     tr_message *item = message_new(type == NULL ? 0 : bytes);
     if (type != NULL)
-        record_decode(type, envelope->body, envelope->body_bytes, NULL, item->body, bytes, NULL);
+        record_decode(type, envelope->body, envelope->body_bytes, &limits, item->body, bytes, NULL);
     item->type = type;
     item->to = envelope->to;
     item->from = envelope->from;

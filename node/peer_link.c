@@ -75,13 +75,15 @@ static tr_message *decode(struct peer *peer, const struct envelope *envelope, tr
         snprintf(error->message, sizeof error->message, "record %u was never announced", id);
         return NULL;
     }
-    size_t bytes = type->bytes; /* all there is of a flat one */
-    if (!type->flat && record_decode_measure(type, envelope->body, envelope->body_bytes, NULL,
-                                             &bytes, error) != TR_OK)
+    record_limits limits = record_limits_for(peer->node->message_bytes_max);
+    size_t bytes = type->bytes; /* all there is of a flat one, but for one that is too large */
+    if ((!type->flat || bytes > limits.block_bytes_max) &&
+        record_decode_measure(type, envelope->body, envelope->body_bytes, &limits, &bytes, error) !=
+            TR_OK)
         return NULL;
     tr_message *item = headed(peer, envelope, type, bytes);
-    if (record_decode(type, envelope->body, envelope->body_bytes, NULL, item->body, bytes, error) ==
-        TR_OK)
+    if (record_decode(type, envelope->body, envelope->body_bytes, &limits, item->body, bytes,
+                      error) == TR_OK)
         return item;
     message_free(item);
     return NULL;

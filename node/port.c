@@ -504,9 +504,10 @@ tr_status tr_port_ask_record(tr_port *port, tr_pid to, uint64_t timeout_ms, tr_m
 /* The message in the form the caller expects, or NULL; takes it. */
 static tr_message *as_expected(tr_port *port, tr_message *item, const record_type *expected) {
     if (item->type == expected) return item;
+    record_limits limits = record_limits_for(port->runtime->message_bytes_max);
     size_t bytes;
     if (item->type == NULL || strcmp(item->type->name, expected->name) != 0 ||
-        record_convert_measure(item->type, item->body, expected, NULL, &bytes, NULL) != TR_OK) {
+        record_convert_measure(item->type, item->body, expected, &limits, &bytes, NULL) != TR_OK) {
         port_enter(port);
         item->origin = 0; /* it was counted when it was taken */
         deadletter_drop(port->producer, NULL, &item, DEADLETTER_UNHANDLED);

@@ -107,6 +107,16 @@ typedef struct record_limits {
 /* Returns the limits with the defaults filled in. */
 record_limits record_limits_of(const record_limits *limits);
 
+/* The limits of bodies in a cluster whose messages have at most so many bytes. An element takes a
+ * byte of the body at least, so they need no bound of their own. */
+static inline record_limits record_limits_for(uint32_t message_bytes_max) {
+    enum { BLOCK_BYTES = 16 << 20, ELEMENTS = 65536 };
+    return (record_limits){
+        .body_bytes_max = message_bytes_max,
+        .block_bytes_max = message_bytes_max > BLOCK_BYTES ? message_bytes_max : BLOCK_BYTES,
+        .elements_max = message_bytes_max > ELEMENTS ? message_bytes_max : ELEMENTS};
+}
+
 /* What a body needs. */
 typedef struct record_size {
     size_t block_bytes; /* of the one block of struct and variable data */

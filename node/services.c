@@ -135,20 +135,21 @@ static tr_status decode_state(tr_actor *self, const struct behavior *behavior,
     if (request->json.bytes > 0)
         return json_record_body(runtime, behavior->state, request->json.data, request->json.bytes,
                                 state_out, error);
+    record_limits limits = record_limits_for(runtime->message_bytes_max);
     const record_type *type;
     tr_status status = record_table_from_wire(runtime->records, request->record.data,
                                               request->record.bytes, &type, error);
     size_t bytes;
     if (status == TR_OK)
-        status = record_decode_measure(type, request->state.data, request->state.bytes, NULL,
+        status = record_decode_measure(type, request->state.data, request->state.bytes, &limits,
                                        &bytes, error);
     if (status != TR_OK) return status;
     void *body = mem_alloc(bytes + 1);
     status =
-        record_decode(type, request->state.data, request->state.bytes, NULL, body, bytes, error);
+        record_decode(type, request->state.data, request->state.bytes, &limits, body, bytes, error);
     if (status == TR_OK && type != behavior->state) {
         void *converted = NULL;
-        status = record_convert_measure(type, body, behavior->state, NULL, &bytes, error);
+        status = record_convert_measure(type, body, behavior->state, &limits, &bytes, error);
         if (status == TR_OK) {
             converted = mem_alloc(bytes + 1);
             record_convert(type, body, behavior->state, converted, bytes);

@@ -153,14 +153,16 @@ static void answer(struct producer *producer, const tr_message *item,
 
 /* The state as a body of the behavior's own record: the message's, or a converted copy in
  * `*converted_out`, which the caller frees. */
-static tr_status state_of(const struct behavior *behavior, const tr_message *item,
-                          const void **state_out, void **converted_out, tr_error *error) {
+static tr_status state_of(const struct runtime *runtime, const struct behavior *behavior,
+                          const tr_message *item, const void **state_out, void **converted_out,
+                          tr_error *error) {
     *state_out = item->type == NULL ? NULL : item->body;
     if (item->type == behavior->state || item->type == NULL) return TR_OK;
     if (behavior->state == NULL) return error_set(error, TR_EDATA, NULL, "it has no state");
+    record_limits limits = record_limits_for(runtime->message_bytes_max);
     size_t bytes;
     tr_status status =
-        record_convert_measure(item->type, item->body, behavior->state, NULL, &bytes, error);
+        record_convert_measure(item->type, item->body, behavior->state, &limits, &bytes, error);
     if (status != TR_OK) return status;
     *converted_out = mem_alloc(bytes + 1);
     record_convert(item->type, item->body, behavior->state, *converted_out, bytes);
@@ -184,7 +186,7 @@ static tr_status bear(struct producer *producer, const tr_message *item,
     if (status != TR_OK) return status;
     const void *state;
     void *converted = NULL;
-    status = state_of(heard->behavior, item, &state, &converted, error);
+    status = state_of(producer->runtime, heard->behavior, item, &state, &converted, error);
     if (status != TR_OK) return status;
     struct actor_birth birth = {.behavior = heard->behavior,
                                 .state = state,

@@ -1,0 +1,85 @@
+/* peer_test.c - what posting to a peer refuses at once, since the peer would end the session for
+ * it.
+ */
+#include "node/peer.h"
+
+#include <criterion/criterion.h>
+
+#include "node/base/memory.h"
+#include "node/node.h"
+#include "node/runtime_fixture.h"
+
+TestSuite(peer, .timeout = 30);
+
+enum { NAME_BYTES = 24 << 20 };
+
+struct note {
+    char name[NAME_BYTES];
+};
+TR_RECORD(note, TR_FIELD(note, name));
+
+static void wake(void *context) {
+    (void)context;
+}
+static const struct driver_ops quiet_ops = {.wake = wake};
+static struct fixture world;
+static tr_node node;
+static struct peer *peer;
+
+/* A node that is no more than what a peer without a link needs; the peer takes bodies of so many
+ * bytes. */
+static void open_world(uint32_t bytes_max) {
+    static const tr_behavior *const offered[] = {NULL};
+    fixture_open(&world, 1, 1, (struct mailbox_limits){500, 1000, 16000}, offered);
+    memset(&node, 0, sizeof node);
+    node.name = "here";
+    node.runtime = world.runtime;
+    node.driver.ops = &quiet_ops;
+    node.message_bytes_max = 64 << 20;
+    producer_init(&node.producer, world.runtime, NULL);
+    reclaim_online(&node.producer.reader);
+    peer = peer_obtain(&node, "far");
+    atomic_store(&peer->bytes_max, bytes_max);
+    atomic_store(&peer->serial, 1);
+    outbox_admit(&peer->outbox, 1, 1 << 20, 1000);
+}
+
+static void close_world(void) {
+    peers_free(&node);
+    producer_fini(&node.producer);
+    fixture_close(&world);
+}
+
+static tr_status post(const record_type *type, const void *body, uint32_t body_bytes) {
+    tr_message head = {.type = type, .to = {FIXTURE_FAR, 3, 1}, .serial = 1};
+    head.body_bytes = body_bytes;
+    return peer_post(peer, &node.producer, NULL, &head, body);
+}
+
+static const record_type *type_of(const tr_record *record) {
+    const record_type *type;
+    cr_assert_eq(record_table_intern(world.runtime->records, record, &type, NULL), TR_OK);
+    return type;
+}
+
+Test(peer, a_body_that_takes_more_memory_than_the_peer_allows_is_too_big) {
+    open_world(1 << 20);
+    struct note *body = mem_zalloc(1, sizeof *body); /* a few bytes once encoded */
+    const record_type *type = type_of(&note_record);
+    cr_assert_eq(post(type, body, type->bytes), TR_ETOOBIG);
+    atomic_store(&peer->bytes_max, 32 << 20);
+    cr_assert_eq(post(type, body, type->bytes), TR_OK);
+    mem_free(body);
+    close_world();
+}
+
+Test(peer, a_record_whose_description_is_over_the_message_limit_is_too_big) {
+    open_world(8);
+    struct note *body = mem_zalloc(1, sizeof *body);
+    const record_type *type = type_of(&note_record);
+    cr_assert_eq(post(type, body, 100), TR_ETOOBIG);
+    atomic_store(&peer->bytes_max, type->descriptor_bytes);
+    cr_assert_eq(post(type, body, 100), TR_OK);
+    mem_free(body);
+    close_world();
+}
