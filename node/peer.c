@@ -130,6 +130,16 @@ static uint32_t append(struct peer *peer, const struct buffer *encoded, const tr
     return serial;
 }
 
+/* The same for a large body: one at a time looks whether there is room, lest all find the same. */
+static tr_status append_large(struct peer *peer, const struct buffer *encoded,
+                              const tr_message *head, uint32_t *serial_out) {
+    pthread_mutex_lock(&peer->mutex);
+    bool full = queued_bytes(peer) >= PEER_QUEUE_HARD;
+    if (!full) *serial_out = append(peer, encoded, head);
+    pthread_mutex_unlock(&peer->mutex);
+    return full ? TR_EFULL : TR_OK;
+}
+
 tr_status peer_post(struct peer *peer, struct producer *producer, tr_actor *sender,
                     const tr_message *head, const void *body) {
     /* Relaxed: a look before the work; the outbox decides under its lock. */
@@ -146,7 +156,13 @@ tr_status peer_post(struct peer *peer, struct producer *producer, tr_actor *send
     buffer_clear(scratch);
     if (head->type != NULL) record_encode(head->type, body, scratch);
     if (scratch->bytes > bytes_max) return TR_ETOOBIG;
-    uint32_t serial = append(peer, scratch, head);
+    uint32_t serial = 0;
+    tr_status status = TR_OK;
+    if (exempt || scratch->bytes <= PEER_BODY_LARGE)
+        serial = append(peer, scratch, head);
+    else
+        status = append_large(peer, scratch, head, &serial);
+    if (status != TR_OK) return status;
     if (serial == 0) return TR_EUNREACHABLE;
     /* Counted after the link may have it, but in the same turn, and the counts are compared only
      * when all turns are over (tally.h). */
@@ -247,7 +263,8 @@ void peer_flush(struct peer *peer, uint64_t now_ns) {
         bytes += parcel->bytes;
         send_parcel(peer, parcel, now_ns);
     }
-    if (peer->link != NULL && link_queue_bytes(peer->link) > PEER_QUEUE_DEAD)
+    uint64_t dead = (uint64_t)PEER_QUEUE_DEAD + peer->node->message_bytes_max;
+    if (peer->link != NULL && link_queue_bytes(peer->link) > dead)
         link_reject(peer->link, "it takes nothing of what it asked for", now_ns);
     /* The queue's bytes move on before they leave the outbox's count: senders never see too few. */
     atomic_store_explicit(&peer->link_bytes, peer->link == NULL ? 0 : link_queue_bytes(peer->link),

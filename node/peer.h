@@ -21,13 +21,15 @@
 #include "transport/link.h"
 
 enum {
-    PEER_QUEUE_LOW = 512 << 10,   /* bytes in the send queue: senders go on */
-    PEER_QUEUE_HIGH = 1 << 20,    /* senders are muted */
-    PEER_QUEUE_DEAD = 64 << 20,   /* even control, which nothing bounds, ends the session */
-    PEER_RECORDS_MAX = 65536,     /* record ids of one peer */
+    PEER_QUEUE_LOW = 512 << 10, /* bytes in the send queue: senders go on */
+    PEER_QUEUE_HIGH = 1 << 20,  /* senders are muted */
+    PEER_QUEUE_HARD = 4 << 20,  /* TR_EFULL */
+    PEER_QUEUE_DEAD = 64 << 20, /* besides one body: even control, which nothing bounds, ends the
+                                   session */
+    PEER_BODY_LARGE = 64 << 10, /* so few smaller ones are sent at once that they fit in between */
+    PEER_RECORDS_MAX = 65536,   /* record ids of one peer */
     PEER_PRESSURES_MAX = 1 << 20, /* overloaded actors of one peer */
-    PEER_STRANGERS_MAX = 64,      /* peers beyond the members */
-    PEER_QUEUE_HARD = 4 << 20     /* TR_EFULL */
+    PEER_STRANGERS_MAX = 64       /* peers beyond the members */
 };
 
 struct lease;

@@ -4,6 +4,7 @@
 #include "node/peer.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
 
 #include "node/base/memory.h"
 #include "node/node.h"
@@ -81,5 +82,49 @@ Test(peer, a_record_whose_description_is_over_the_message_limit_is_too_big) {
     atomic_store(&peer->bytes_max, type->descriptor_bytes);
     cr_assert_eq(post(type, body, 100), TR_OK);
     mem_free(body);
+    close_world();
+}
+
+/* ---- large bodies at once -------------------------------------------------------------------- */
+
+enum { POSTERS = 4, LARGE_BYTES = 16 << 20 };
+
+struct blob {
+    tr_bytes data;
+};
+TR_RECORD(blob, TR_FIELD(blob, data));
+
+static pthread_barrier_t start;
+static const record_type *blob_type;
+static struct blob large;
+
+static void *post_large(void *status_out) {
+    struct producer producer;
+    producer_init(&producer, world.runtime, NULL);
+    tr_message head = {.type = blob_type, .to = {FIXTURE_FAR, 3, 1}, .body_bytes = LARGE_BYTES};
+    pthread_barrier_wait(&start);
+    *(tr_status *)status_out = peer_post(peer, &producer, NULL, &head, &large);
+    producer_fini(&producer);
+    return NULL;
+}
+
+Test(peer, of_large_bodies_sent_at_once_one_goes_past_the_mark) {
+    open_world(64 << 20);
+    large.data = (tr_bytes){mem_zalloc(1, LARGE_BYTES), LARGE_BYTES};
+    blob_type = type_of(&blob_record);
+    pthread_barrier_init(&start, NULL, POSTERS);
+    pthread_t threads[POSTERS];
+    tr_status statuses[POSTERS];
+    unsigned taken = 0;
+    for (int i = 0; i < POSTERS; i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, post_large, &statuses[i]), 0);
+    for (int i = 0; i < POSTERS; i++) {
+        pthread_join(threads[i], NULL);
+        cr_assert(statuses[i] == TR_OK || statuses[i] == TR_EFULL);
+        taken += statuses[i] == TR_OK;
+    }
+    cr_assert_eq(taken, 1);
+    pthread_barrier_destroy(&start);
+    mem_free((void *)(uintptr_t)large.data.data);
     close_world();
 }
