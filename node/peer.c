@@ -92,9 +92,11 @@ static enum frame_pressure pressure_level(struct peer *peer, tr_pid pid) {
     return level;
 }
 
-/* Mutes the sender for an overloaded actor of the peer and for a full send queue. */
-static void press(struct peer *peer, tr_actor *sender, tr_pid to) {
-    bool pressed = atomic_load_explicit(&peer->pressure_count, memory_order_acquire) > 0;
+/* Mutes the sender for an overloaded actor of the peer and for a full send queue. Control waits for
+ * no actor (I4), but who sends too much of it does for the queue: that drains whatever actors do.
+ */
+static void press(struct peer *peer, tr_actor *sender, tr_pid to, bool exempt) {
+    bool pressed = !exempt && atomic_load_explicit(&peer->pressure_count, memory_order_acquire) > 0;
     bool full = queued_bytes(peer) > PEER_QUEUE_HIGH;
     if (sender == NULL || (!pressed && !full)) return;
     pressure_lock(sender); /* before the peer's: the order everywhere */
@@ -167,7 +169,7 @@ tr_status peer_post(struct peer *peer, struct producer *producer, tr_actor *send
     /* Counted after the link may have it, but in the same turn, and the counts are compared only
      * when all turns are over (tally.h). */
     tally_count(&producer->tally, TALLY_SENT, peer->origin, serial, head->colour);
-    if (!exempt) press(peer, sender, head->to);
+    press(peer, sender, head->to, exempt);
     return TR_OK;
 }
 

@@ -8,6 +8,7 @@
 
 #include "node/base/memory.h"
 #include "node/node.h"
+#include "node/peer_state.h"
 #include "node/runtime_fixture.h"
 
 TestSuite(peer, .timeout = 30);
@@ -18,6 +19,12 @@ struct note {
     char name[NAME_BYTES];
 };
 TR_RECORD(note, TR_FIELD(note, name));
+struct blob {
+    tr_bytes data;
+};
+TR_RECORD(blob, TR_FIELD(blob, data));
+static const record_type *blob_type;
+static const tr_behavior plain = {.name = "plain", .version = 1};
 
 static void wake(void *context) {
     (void)context;
@@ -30,7 +37,7 @@ static struct peer *peer;
 /* A node that is no more than what a peer without a link needs; the peer takes bodies of so many
  * bytes. */
 static void open_world(uint32_t bytes_max) {
-    static const tr_behavior *const offered[] = {NULL};
+    static const tr_behavior *const offered[] = {&plain, NULL};
     fixture_open(&world, 1, 1, (struct mailbox_limits){500, 1000, 16000}, offered);
     memset(&node, 0, sizeof node);
     node.name = "here";
@@ -55,6 +62,15 @@ static tr_status post(const record_type *type, const void *body, uint32_t body_b
     tr_message head = {.type = type, .to = {FIXTURE_FAR, 3, 1}, .serial = 1};
     head.body_bytes = body_bytes;
     return peer_post(peer, &node.producer, NULL, &head, body);
+}
+
+/* The same by an actor. */
+static tr_status send_blob(tr_actor *sender, uint8_t flags) {
+    static const uint8_t bytes[1 << 20];
+    const struct blob body = {{bytes, sizeof bytes}};
+    tr_message head = {.type = blob_type, .to = {FIXTURE_FAR, 3, 1}, .flags = flags};
+    head.body_bytes = sizeof body + sizeof bytes;
+    return peer_post(peer, &node.producer, sender, &head, &body);
 }
 
 static const record_type *type_of(const tr_record *record) {
@@ -85,17 +101,29 @@ Test(peer, a_record_whose_description_is_over_the_message_limit_is_too_big) {
     close_world();
 }
 
+/* ---- what is queued -------------------------------------------------------------------------- */
+
+Test(peer, who_answers_more_than_the_send_queue_holds_waits_for_it) {
+    open_world(4 << 20);
+    blob_type = type_of(&blob_record);
+    tr_actor *sender = fixture_actor(&world, fixture_spawn(&world, &plain, NULL, NULL));
+    cr_assert(fixture_settle(&world, 100));
+    sender->worker = world.runtime->workers[0]; /* as while it runs */
+    cr_assert_eq(send_blob(sender, MESSAGE_REPLY), TR_OK);
+    cr_assert_eq(send_blob(sender, MESSAGE_REPLY), TR_OK);
+    cr_assert_eq(atomic_load(&sender->mutes), 1);
+    atomic_store(&peer->serial, 0); /* the session is over: what was queued is dead */
+    peer_flush(peer, 0);
+    peer_free_queue_waiters(peer);
+    cr_assert_eq(atomic_load(&sender->mutes), 0);
+    close_world();
+}
+
 /* ---- large bodies at once -------------------------------------------------------------------- */
 
 enum { POSTERS = 4, LARGE_BYTES = 16 << 20 };
 
-struct blob {
-    tr_bytes data;
-};
-TR_RECORD(blob, TR_FIELD(blob, data));
-
 static pthread_barrier_t start;
-static const record_type *blob_type;
 static struct blob large;
 
 static void *post_large(void *status_out) {
