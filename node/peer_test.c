@@ -127,7 +127,7 @@ static pthread_barrier_t start;
 static struct blob large;
 
 static void *post_large(void *status_out) {
-    struct producer producer;
+    struct producer producer = {0};
     producer_init(&producer, world.runtime, NULL);
     tr_message head = {.type = blob_type, .to = {FIXTURE_FAR, 3, 1}, .body_bytes = LARGE_BYTES};
     pthread_barrier_wait(&start);
