@@ -125,8 +125,8 @@ static void take_batch(struct lease *lease, struct lease_cache *cache) {
     if (lease->slot_count == 0) lease->first_run = lease->run_count = 0;
 }
 
-static void push_body(struct lease *lease, const struct buffer *body, uint32_t session) {
-    peer_push_lease(lease->peer, body->data, body->bytes, session);
+static bool push_body(struct lease *lease, const struct buffer *body, uint32_t session) {
+    return peer_push_lease(lease->peer, body->data, body->bytes, session);
 }
 
 static void tell_dry(struct lease *lease, uint32_t session) {
@@ -135,7 +135,8 @@ static void tell_dry(struct lease *lease, uint32_t session) {
     buffer_init(&body);
     record_pack_array(&body, 1);
     record_pack_u64(&body, LEASE_DRY);
-    push_body(lease, &body, session);
+    /* Not told: the mark may be another session's by now, which has not been told either. */
+    if (!push_body(lease, &body, session)) atomic_store(&lease->dry_told, false);
     buffer_fini(&body);
 }
 
@@ -173,7 +174,6 @@ static void announce(struct lease *lease, struct lease_cache *cache, uint32_t nu
     }
     uint8_t bit = (uint8_t)(1u << (number % 8));
     if ((cache->announced[number / 8] & bit) != 0) return;
-    cache->announced[number / 8] |= bit;
     const struct mould *mould = moulds_at(runtime_of(lease)->moulds, number);
     struct buffer body;
     buffer_init(&body);
@@ -184,7 +184,7 @@ static void announce(struct lease *lease, struct lease_cache *cache, uint32_t nu
     record_pack_u64(&body, mould->marks.low);
     record_pack_u64(&body, mould->marks.high);
     record_pack_u64(&body, mould->marks.hard);
-    push_body(lease, &body, cache->session);
+    if (push_body(lease, &body, cache->session)) cache->announced[number / 8] |= bit;
     buffer_fini(&body);
 }
 

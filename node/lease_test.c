@@ -105,6 +105,25 @@ static unsigned pushed(void) {
     return count;
 }
 
+Test(lease, what_a_session_did_not_take_has_not_been_told) {
+    open_world(1);
+    begin_session();
+    struct spawn_hold held;
+    outbox_admit(&peer->outbox, 0, 0, 0); /* between the two halves of an end */
+    cr_assert_eq(hold(false, &held), TR_EFULL);
+    cr_assert_eq(pushed(), 0);
+    outbox_admit(&peer->outbox, peer->last_serial, 1 << 20, 1000);
+    cr_assert_eq(hold(false, &held), TR_EFULL);
+    cr_assert_eq(pushed(), 1); /* DRY */
+    cr_assert_eq(grant(40, 3, 2), TR_OK);
+    outbox_admit(&peer->outbox, 0, 0, 0);
+    cr_assert_eq(hold(false, &held), TR_OK);
+    outbox_admit(&peer->outbox, peer->last_serial, 1 << 20, 1000);
+    cr_assert_eq(hold(false, &held), TR_OK);
+    cr_assert_eq(pushed(), 1); /* the mould */
+    close_world();
+}
+
 Test(lease, slots_are_held_in_order_and_the_behavior_is_told_once) {
     open_world(1);
     begin_session();

@@ -173,12 +173,13 @@ tr_status peer_post(struct peer *peer, struct producer *producer, tr_actor *send
     return TR_OK;
 }
 
-void peer_push_lease(struct peer *peer, const uint8_t *bytes, size_t size, uint32_t serial) {
+bool peer_push_lease(struct peer *peer, const uint8_t *bytes, size_t size, uint32_t serial) {
     struct envelope envelope = {
         .kind = ENVELOPE_LEASE, .body = bytes, .body_bytes = (uint32_t)size};
     bool first = false;
-    outbox_append(&peer->outbox, &envelope, NULL, serial, &first);
+    bool queued = outbox_append(&peer->outbox, &envelope, NULL, serial, &first) != 0;
     if (first) mark_dirty(peer);
+    return queued;
 }
 
 bool peer_admits_port(struct peer *peer, tr_pid to, tr_pid port, bool refused) {

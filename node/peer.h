@@ -102,8 +102,8 @@ void peer_send_control(struct peer *peer, enum envelope_kind kind, const uint8_t
                        size_t size, uint64_t now_ns);
 
 /* Queues the body of an ENVELOPE_LEASE for the session of that serial, behind what this thread has
- * posted before. Any thread. */
-void peer_push_lease(struct peer *peer, const uint8_t *bytes, size_t size, uint32_t serial);
+ * posted before; false when that session takes nothing. Any thread. */
+bool peer_push_lease(struct peer *peer, const uint8_t *bytes, size_t size, uint32_t serial);
 
 /* The router's half for workers and ports. `head` is a stamped message but for its body, which is
  * at `body`; both are borrowed. Errors: TR_EUNREACHABLE no session, TR_EFULL, TR_ETOOBIG. */
