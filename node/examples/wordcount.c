@@ -682,7 +682,10 @@ static tr_status start_one(tr_actor *self, struct splitter *splitter, enum task 
         tr_spawn(self, task == START_MAPPER ? &mapper_behavior : &reducer_behavior, &options, &pid);
     if (status != TR_OK)
         return give_up(self, splitter, "spawn on %s: %s", node, tr_status_text(status));
-    return tr_pid_is_none(pid) ? TR_OK : started(self, splitter, task, pid);
+    /* Elsewhere the pid may be known by now, but only its tr_spawned says that the actor is there.
+     */
+    bool here = strcmp(node, tr_node_name(self)) == 0;
+    return here ? started(self, splitter, task, pid) : TR_OK;
 }
 
 /* Starts one reducer, or some mappers, on each member. */
