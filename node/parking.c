@@ -14,7 +14,9 @@
 #include "node/worker.h"
 
 enum {
-    SPIN_NS = 20000,   /* looking around before sleeping */
+    SPIN_NS = 20000,       /* looking around before sleeping, */
+    SPIN_LONG_NS = 150000, /* or for as long as a round trip takes, after a short sleep */
+    SHORT_NS = 300000,
     WATCH_NS = 125000, /* a watcher's first sleep; each that finds nothing doubles it, up to */
     WATCH_MAX_NS = 1000000,
     SPIN_PAUSES = 32,
@@ -86,7 +88,7 @@ static uint64_t until(const struct runtime *runtime, uint64_t time_ns) {
 /* Looks around for a while; true when there may be something to do. */
 static bool look_around(struct worker *worker) {
     const struct runtime *runtime = worker->producer.runtime;
-    uint64_t until = runtime_now_ns(runtime) + SPIN_NS;
+    uint64_t until = runtime_now_ns(runtime) + (worker->slept_shortly ? SPIN_LONG_NS : SPIN_NS);
     do {
         if (worker_has_work(worker, false)) return true;
         for (int i = 0; i < SPIN_PAUSES; i++) __builtin_ia32_pause();
@@ -138,6 +140,7 @@ static void hand_over(const struct worker *worker) {
 /* Parks, and as a watcher looks after those that are busy, until there is something to do. */
 static void idle(struct worker *worker) {
     struct parking *parking = worker->producer.runtime->parking;
+    uint64_t began_ns = runtime_now_ns(worker->producer.runtime);
     atomic_fetch_add(&parking->counts.looking, 1);
     atomic_fetch_add(&parking->counts.watching, 1);
     bool found = look_around(worker);
@@ -150,6 +153,7 @@ static void idle(struct worker *worker) {
         if (!found) park(worker, watch_ns);
         found = found || worker_has_work(worker, false);
     }
+    worker->slept_shortly = runtime_now_ns(worker->producer.runtime) - began_ns < SHORT_NS;
     worker_look(worker);
     worker_catch_up(worker);
     hand_over(worker);

@@ -103,6 +103,7 @@ struct worker {
     struct crowd crowd;
     _Atomic bool crowded; /* others may take from the queue */
     struct timers timers;
+    bool slept_shortly;               /* when it last had nothing to do */
     _Atomic uint64_t sleeps_until_ns; /* asleep with a limit; else UINT64_MAX */
     uint64_t looked_ns;    /* coarse time when the last handler ended, or the step began */
     uint64_t chored_ns;    /* looked_ns at the last chores, */
