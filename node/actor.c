@@ -382,13 +382,14 @@ static tr_message *actor_next(struct worker *worker, tr_actor *actor) {
         mailbox_take(&actor->box, &actor->local);
         item = take_awaited(actor);
     } else {
-        if (actor->extra != NULL) actor->extra->scanned = NULL;
         if (actor->local.first == NULL) {
             item = peek(worker, actor);
             if (item != NULL) return item;
             mailbox_take(&actor->box, &actor->local);
         }
         item = message_list_pop(&actor->local);
+        /* What was searched stays so until it is handled: an awaited reply comes after its ask. */
+        if (actor->extra != NULL && actor->extra->scanned == item) actor->extra->scanned = NULL;
     }
     if (item == NULL) return NULL;
     /* Relaxed: the owner alone writes; a hint for senders. */

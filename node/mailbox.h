@@ -180,7 +180,10 @@ static inline tr_message *message_list_pop(struct message_list *list) {
     tr_message *item = list->first;
     if (item == NULL) return NULL;
     list->first = item->next;
-    if (list->first == NULL) list->last = NULL;
+    if (list->first == NULL)
+        list->last = NULL;
+    else
+        __builtin_prefetch(list->first); /* while this one is handled */
     item->next = NULL;
     return item;
 }
