@@ -172,8 +172,9 @@ static tr_status driver_op_reply(void *context, const uint8_t *client, size_t cl
     return TR_EUNREACHABLE;
 }
 
-static void driver_op_wait(void *context, uint64_t deadline_ns) {
+static bool driver_op_wait(void *context, uint64_t deadline_ns) {
     (void)context, (void)deadline_ns;
+    return false;
 }
 
 static void driver_op_wake(void *context) {

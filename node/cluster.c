@@ -271,6 +271,14 @@ static const struct mould_heard *router_heard_mould(void *context, uint32_t orig
     return lease_mould(node->peer_list[origin - 1], number);
 }
 
+static bool router_core_turn(void *context) {
+    return core_take_turn(context);
+}
+
+static void router_core_recall(void *context) {
+    core_recall(context);
+}
+
 static const char *router_member_at(void *context, size_t index) {
     const struct routes *routes = routes_of(context);
     return index < routes->up_count ? routes->up[index] : NULL;
@@ -290,6 +298,8 @@ static const struct router_ops router = {
     .hold_slot = router_hold_slot,
     .return_slot = router_return_slot,
     .heard_mould = router_heard_mould,
+    .core_turn = router_core_turn,
+    .core_recall = router_core_recall,
     .member_at = router_member_at,
 };
 

@@ -35,6 +35,7 @@ void node_log(tr_node *node, tr_log_level level, const char *component, const ch
 
 void node_wake(tr_node *node) {
     driver_wake(&node->driver);
+    core_recall(node);
 }
 
 void node_submit(tr_node *node, struct command *command) {
@@ -271,6 +272,7 @@ static void node_free(tr_node *node) {
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) mem_free(texts[i]);
     pthread_cond_destroy(&node->changed);
     pthread_mutex_destroy(&node->mutex);
+    core_fini(&node->core);
     mem_free(node);
 }
 
@@ -283,6 +285,7 @@ tr_status node_new(const tr_node_options *options, const struct node_world *worl
     node->logger = logger;
     pthread_mutex_init(&node->mutex, NULL);
     condition_init(&node->changed);
+    core_init(&node->core);
     copy_options(node, options);
     node->opened_ns = environment_now_ns(world->environment);
     status = open_parts(node, options, error);
@@ -397,19 +400,6 @@ uint64_t node_step(tr_node *node) {
 
 /* ---- threads --------------------------------------------------------------------------------- */
 
-static void *core_thread(void *argument) {
-    tr_node *node = argument;
-    while (node->stage != NODE_STOPPED) {
-        uint64_t due = node_step(node);
-        if (atomic_load(&node->commands) != NULL) due = 0;
-        reclaim_offline(&node->producer.reader);
-        driver_wait(&node->driver, due);
-    }
-    node_step(node); /* the last frames: BYE, replies */
-    node_log(node, TR_INFO, "node", "stopped");
-    return NULL;
-}
-
 static void *storage_thread(void *argument) {
     tr_node *node = argument;
     while (storage_wait(node->storage)) storage_step(node->storage);
@@ -421,10 +411,11 @@ tr_status tr_node_start(tr_node *node, tr_error *error) {
     node_begin(node);
     if (pthread_create(&node->storage_thread, NULL, storage_thread, node) != 0)
         return error_set(error, TR_EIO, "raise the limit of threads", "no thread can be had");
-    if (pthread_create(&node->core_thread, NULL, core_thread, node) != 0) {
+    tr_status status = core_start(node, error);
+    if (status != TR_OK) {
         storage_stop(node->storage);
         pthread_join(node->storage_thread, NULL);
-        return error_set(error, TR_EIO, "raise the limit of threads", "no thread can be had");
+        return status;
     }
     node->threads_run = true;
     return TR_OK;
@@ -488,7 +479,7 @@ void tr_node_close(tr_node *node) {
     if (node == NULL) return;
     if (node->threads_run) {
         tr_node_stop(node);
-        pthread_join(node->core_thread, NULL);
+        core_join(node);
         end_actors(node);
         storage_stop(node->storage);
         pthread_join(node->storage_thread, NULL);

@@ -3,8 +3,8 @@
  * thread.
  *
  * The core is a step function (node_step): in production a thread alternates it with the driver's
- * wait, in the simulator the seed does. Everything here is the core thread's unless it says
- * otherwise. Parts: peer.c (links and what crosses them), cluster.c (members), cutter.c
+ * wait (core.h), in the simulator the seed does. Everything here is the core thread's unless it
+ * says otherwise. Parts: peer.c (links and what crosses them), cluster.c (members), cutter.c
  * (snapshots), control.c (the control program's requests), shutdown in node.c.
  */
 #ifndef TROUPE_NODE_H
@@ -15,6 +15,7 @@
 
 #include "node/base/environment.h"
 #include "node/base/keys.h"
+#include "node/core.h"
 #include "node/peer.h"
 #include "node/port.h"
 #include "node/post.h"
@@ -91,7 +92,8 @@ struct tr_node {
     _Atomic bool stop_wanted;
     _Atomic bool reload_wanted;
     uint64_t members_due_ns, drain_until_ns;
-    pthread_t core_thread, storage_thread;
+    struct core core;
+    pthread_t storage_thread;
     bool threads_run;
 };
 
@@ -105,7 +107,8 @@ void node_begin(tr_node *node);
 /* Does all that is due now; returns when it wants to be called next (monotonic ns). */
 uint64_t node_step(tr_node *node);
 
-/* Wakes the core: the next driver_wait returns. Any thread. */
+/* Wakes the core: the next driver_wait returns, and its thread takes it back from workers. Any
+ * thread. */
 void node_wake(tr_node *node);
 
 /* Changes the stage and tells those who wait. */

@@ -1,15 +1,12 @@
 #define _GNU_SOURCE /* pthread_setname_np */
 #include "node/parking.h"
 
-#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "node/base/condition.h"
+#include "node/base/futex.h"
 #include "node/base/memory.h"
 #include "node/worker.h"
 
@@ -33,15 +30,9 @@ struct parking {
     unsigned thread_count;
 };
 
-static void futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t limit_ns) {
-    struct timespec limit = {(time_t)(limit_ns / 1000000000), (long)(limit_ns % 1000000000)};
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, limit_ns == UINT64_MAX ? NULL : &limit,
-            NULL, 0);
-}
-
 static void wake_one(struct parking *parking) {
     atomic_fetch_add(&parking->ticket, 1);
-    syscall(SYS_futex, &parking->ticket, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    futex_wake(&parking->ticket, 1);
 }
 
 void parking_wake(struct runtime *runtime, enum parking_event event) {
@@ -50,6 +41,14 @@ void parking_wake(struct runtime *runtime, enum parking_event event) {
         event == PARKING_INJECTED ? &parking->counts.looking : &parking->counts.watching;
     if (event == PARKING_TIMER || atomic_load_explicit(covered, memory_order_relaxed) == 0)
         wake_one(parking);
+}
+
+bool parking_looks(const struct runtime *runtime) {
+    return runtime->parking != NULL && atomic_load(&runtime->parking->counts.looking) > 0;
+}
+
+void parking_relieve(struct runtime *runtime) {
+    if (runtime->parking != NULL) wake_one(runtime->parking);
 }
 
 static bool others_busy(const struct runtime *runtime) {
@@ -85,12 +84,23 @@ static uint64_t until(const struct runtime *runtime, uint64_t time_ns) {
     return time_ns > now ? time_ns - now : 0;
 }
 
-/* Looks around for a while; true when there may be something to do. */
-static bool look_around(struct worker *worker) {
+/* This worker takes no turn at the core soon. */
+static void recall_core(struct worker *worker) {
     const struct runtime *runtime = worker->producer.runtime;
+    runtime->router->core_recall(runtime->router_context);
+    worker->owes_turn = false;
+}
+
+/* Looks around for a while, and meanwhile takes turns at the core when that is offered. True when
+ * there may be something to do; `*came_out` tells whether that came by such a turn. */
+static bool look_around(struct worker *worker, bool *came_out) {
+    struct runtime *runtime = worker->producer.runtime;
     uint64_t until = runtime_now_ns(runtime) + (worker->slept_shortly ? SPIN_LONG_NS : SPIN_NS);
+    *came_out = false;
     do {
         if (worker_has_work(worker, false)) return true;
+        *came_out = runtime->router->core_turn(runtime->router_context);
+        if (*came_out) continue;
         for (int i = 0; i < SPIN_PAUSES; i++) __builtin_ia32_pause();
         sched_yield(); /* what it looks for may be the work of a thread that waits for this core */
     } while (runtime_now_ns(runtime) < until);
@@ -139,13 +149,17 @@ static void hand_over(const struct worker *worker) {
 
 /* Parks, and as a watcher looks after those that are busy, until there is something to do. */
 static void idle(struct worker *worker) {
-    struct parking *parking = worker->producer.runtime->parking;
-    uint64_t began_ns = runtime_now_ns(worker->producer.runtime);
+    struct runtime *runtime = worker->producer.runtime;
+    struct parking *parking = runtime->parking;
+    uint64_t began_ns = runtime_now_ns(runtime);
     atomic_fetch_add(&parking->counts.looking, 1);
     atomic_fetch_add(&parking->counts.watching, 1);
-    bool found = look_around(worker);
+    bool came;
+    bool found = look_around(worker, &came);
     atomic_fetch_sub(&parking->counts.watching, 1);
     atomic_fetch_sub(&parking->counts.looking, 1);
+    if (!found || !came) recall_core(worker);
+    worker->owes_turn = false;
     for (uint64_t watch_ns = WATCH_NS;
          !found && !atomic_load_explicit(&parking->stopping, memory_order_acquire);
          watch_ns = watch_ns < WATCH_MAX_NS / 2 ? 2 * watch_ns : WATCH_MAX_NS) {
@@ -153,7 +167,7 @@ static void idle(struct worker *worker) {
         if (!found) park(worker, watch_ns);
         found = found || worker_has_work(worker, false);
     }
-    worker->slept_shortly = runtime_now_ns(worker->producer.runtime) - began_ns < SHORT_NS;
+    worker->slept_shortly = runtime_now_ns(runtime) - began_ns < SHORT_NS;
     worker_look(worker);
     worker_catch_up(worker);
     hand_over(worker);
@@ -164,8 +178,12 @@ static void *worker_thread(void *argument) {
     struct parking *parking = worker->producer.runtime->parking;
     reclaim_online(&worker->producer.reader);
     worker_look(worker);
-    while (!atomic_load_explicit(&parking->stopping, memory_order_acquire))
-        if (!worker_go_on(worker, false)) idle(worker);
+    while (!atomic_load_explicit(&parking->stopping, memory_order_acquire)) {
+        if (!worker_go_on(worker, false))
+            idle(worker);
+        else if (worker->owes_turn && worker_goes_on(worker))
+            recall_core(worker);
+    }
     reclaim_offline(&worker->producer.reader);
     return NULL;
 }
@@ -206,7 +224,7 @@ void parking_stop(struct runtime *runtime) {
     atomic_store(&parking->stopping, true);
     for (unsigned i = 0; i < parking->thread_count; i++) {
         atomic_fetch_add(&parking->ticket, 1);
-        syscall(SYS_futex, &parking->ticket, FUTEX_WAKE_PRIVATE, 0x7fffffff, NULL, NULL, 0);
+        futex_wake(&parking->ticket, INT32_MAX);
         pthread_join(parking->threads[i], NULL);
     }
     runtime->parking = NULL;

@@ -40,6 +40,11 @@ static inline void parking_notify(struct runtime *runtime, enum parking_event ev
         parking_wake(runtime, event);
 }
 
+/* Whether a worker looks around for work; any thread. */
+bool parking_looks(const struct runtime *runtime);
+/* Wakes a sleeper in any case: those that look around are held up. Any thread. */
+void parking_relieve(struct runtime *runtime);
+
 /* Starts and joins the threads. Errors: TR_EIO no thread can be had. */
 tr_status parking_start(struct runtime *runtime);
 /* Waits until no worker has anything to do, at most a few seconds. */

@@ -9,6 +9,7 @@
 #include "node/node.h"
 #include "node/peer_state.h"
 #include "node/record_codec.h"
+#include "node/worker.h"
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
@@ -70,14 +71,21 @@ static uint64_t queued_bytes(const struct peer *peer) {
            atomic_load_explicit(&peer->link_bytes, memory_order_relaxed);
 }
 
-static void mark_dirty(struct peer *peer) {
+/* The core has something to flush. A worker that will look around next takes a turn itself, if the
+ * core is offered then (parking.c). */
+static void mark_dirty(struct peer *peer, struct worker *worker) {
     if (atomic_exchange(&peer->is_dirty, true)) return;
     tr_node *node = peer->node;
     struct peer *first = atomic_load_explicit(&node->dirty, memory_order_relaxed);
     do peer->dirty_next = first;
     while (!atomic_compare_exchange_weak_explicit(&node->dirty, &first, peer, memory_order_release,
                                                   memory_order_relaxed));
-    node_wake(node);
+    if (worker == NULL) {
+        node_wake(node);
+    } else {
+        driver_wake(&node->driver);
+        worker->owes_turn = true;
+    }
 }
 
 /* The level that the peer has told for a pid. */
@@ -111,7 +119,8 @@ static void press(struct peer *peer, tr_actor *sender, tr_pid to, bool exempt) {
 
 /* Appends; returns the serial of the session that takes it, 0 for none. A spawn goes only into the
  * session that its slot was leased in. */
-static uint32_t append(struct peer *peer, const struct buffer *encoded, const tr_message *head) {
+static uint32_t append(struct peer *peer, const struct producer *producer,
+                       const struct buffer *encoded, const tr_message *head) {
     struct envelope envelope = {
         .kind = message_is_exempt(head) ? ENVELOPE_CONTROL : ENVELOPE_MESSAGE,
         .flags = head->flags | (uint32_t)head->kind << 8,
@@ -128,16 +137,17 @@ static uint32_t append(struct peer *peer, const struct buffer *encoded, const tr
     bool first = false;
     uint32_t only = head->kind == MESSAGE_SPAWN ? head->origin_session : 0;
     uint32_t serial = outbox_append(&peer->outbox, &envelope, head->type, only, &first);
-    if (first) mark_dirty(peer);
+    if (first) mark_dirty(peer, producer->worker);
     return serial;
 }
 
 /* The same for a large body: one at a time looks whether there is room, lest all find the same. */
-static tr_status append_large(struct peer *peer, const struct buffer *encoded,
-                              const tr_message *head, uint32_t *serial_out) {
+static tr_status append_large(struct peer *peer, const struct producer *producer,
+                              const struct buffer *encoded, const tr_message *head,
+                              uint32_t *serial_out) {
     pthread_mutex_lock(&peer->mutex);
     bool full = queued_bytes(peer) >= PEER_QUEUE_HARD;
-    if (!full) *serial_out = append(peer, encoded, head);
+    if (!full) *serial_out = append(peer, producer, encoded, head);
     pthread_mutex_unlock(&peer->mutex);
     return full ? TR_EFULL : TR_OK;
 }
@@ -161,9 +171,9 @@ tr_status peer_post(struct peer *peer, struct producer *producer, tr_actor *send
     uint32_t serial = 0;
     tr_status status = TR_OK;
     if (exempt || scratch->bytes <= PEER_BODY_LARGE)
-        serial = append(peer, scratch, head);
+        serial = append(peer, producer, scratch, head);
     else
-        status = append_large(peer, scratch, head, &serial);
+        status = append_large(peer, producer, scratch, head, &serial);
     if (status != TR_OK) return status;
     if (serial == 0) return TR_EUNREACHABLE;
     /* Counted after the link may have it, but in the same turn, and the counts are compared only
@@ -178,7 +188,7 @@ bool peer_push_lease(struct peer *peer, const uint8_t *bytes, size_t size, uint3
         .kind = ENVELOPE_LEASE, .body = bytes, .body_bytes = (uint32_t)size};
     bool first = false;
     bool queued = outbox_append(&peer->outbox, &envelope, NULL, serial, &first) != 0;
-    if (first) mark_dirty(peer);
+    if (first) mark_dirty(peer, NULL);
     return queued;
 }
 

@@ -103,7 +103,8 @@ struct worker {
     struct crowd crowd;
     _Atomic bool crowded; /* others may take from the queue */
     struct timers timers;
-    bool slept_shortly;               /* when it last had nothing to do */
+    bool slept_shortly; /* when it last had nothing to do */
+    bool owes_turn;     /* has sent to another node, and woken no thread that stands by for it */
     _Atomic uint64_t sleeps_until_ns; /* asleep with a limit; else UINT64_MAX */
     uint64_t looked_ns;    /* coarse time when the last handler ended, or the step began */
     uint64_t chored_ns;    /* looked_ns at the last chores, */
@@ -150,6 +151,10 @@ struct router_ops {
     void (*return_slot)(void *context, tr_actor *self, const struct spawn_hold *hold);
     /* What the number of a mould means that a peer has told; NULL: it has not. Core thread. */
     const struct mould_heard *(*heard_mould)(void *context, uint32_t origin, uint64_t number);
+    /* A turn at the core, if its thread leaves that to workers: true when something came from
+     * outside. And the word that this worker will take none soon (core.h). */
+    bool (*core_turn)(void *context);
+    void (*core_recall)(void *context);
     /* The members that are up, oldest first; NULL past the end. Within a reclaim section, borrowed
      * for it. */
     const char *(*member_at)(void *context, size_t index);

@@ -146,6 +146,15 @@ static inline const struct mould_heard *fixture_heard_mould(void *context, uint3
     return number == 1 ? ((struct fixture *)context)->heard : NULL;
 }
 
+static inline bool fixture_core_turn(void *context) {
+    (void)context;
+    return false;
+}
+
+static inline void fixture_core_recall(void *context) {
+    (void)context;
+}
+
 static const struct router_ops fixture_router = {.post = fixture_post_far,
                                                  .admits_port = fixture_admits,
                                                  .pressure = fixture_pressure,
@@ -158,6 +167,8 @@ static const struct router_ops fixture_router = {.post = fixture_post_far,
                                                  .hold_slot = fixture_hold_slot,
                                                  .return_slot = fixture_return_slot,
                                                  .heard_mould = fixture_heard_mould,
+                                                 .core_turn = fixture_core_turn,
+                                                 .core_recall = fixture_core_recall,
                                                  .member_at = fixture_member_at};
 
 /* ---- life ------------------------------------------------------------------------------------ */

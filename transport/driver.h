@@ -6,13 +6,14 @@
  * a connection breaks; none comes twice within one connection, and none is altered. The link above
  * makes a reliable channel of that (PROTOCOL.md).
  *
- * One thread owns a driver and makes all calls, with one exception: driver_wake may be called by
- * any thread. Events are delivered on the owner's thread, inside driver_wait only; they may call
- * everything here but driver_wait and driver_close.
+ * One thread at a time owns a driver and makes all calls, with one exception: driver_wake may be
+ * called by any thread. Events are delivered on the owner's thread, inside driver_wait only; they
+ * may call everything here but driver_wait and driver_close.
  */
 #ifndef TROUPE_TRANSPORT_DRIVER_H
 #define TROUPE_TRANSPORT_DRIVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <troupe.h>
@@ -64,7 +65,7 @@ struct driver_ops {
     tr_status (*send_buffer)(void *context, uint32_t peer, struct buffer *frame); /* may be NULL */
     tr_status (*control_reply)(void *context, const uint8_t *client, size_t client_bytes,
                                const uint8_t *bytes, size_t reply_bytes);
-    void (*wait)(void *context, uint64_t deadline_ns);
+    bool (*wait)(void *context, uint64_t deadline_ns);
     void (*wake)(void *context);
     tr_status (*reload_keys)(void *context, tr_error *error); /* NULL: there are no keys */
     const char *(*endpoint)(void *context);
@@ -127,9 +128,9 @@ static inline tr_status driver_control_reply(const struct driver *driver, const 
 /* Blocks until something arrives, driver_wake is called, or the monotonic clock reaches
  * `deadline_ns`, and delivers events: a bounded number in one call, the rest in the next one. It
  * may return early for no visible reason and up to 1 ms late. A deadline that has passed (0) polls;
- * UINT64_MAX waits for ever. */
-static inline void driver_wait(const struct driver *driver, uint64_t deadline_ns) {
-    driver->ops->wait(driver->context, deadline_ns);
+ * UINT64_MAX waits for ever. False when nothing has happened but time. */
+static inline bool driver_wait(const struct driver *driver, uint64_t deadline_ns) {
+    return driver->ops->wait(driver->context, deadline_ns);
 }
 
 /* Makes the present driver_wait return soon, or the next one when none is under way. What the

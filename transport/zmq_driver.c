@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
@@ -45,8 +44,6 @@ enum {
 };
 
 static const uint64_t TOUCH_NS = 1000000000;
-static const uint64_t SPIN_NS = 150000;  /* looking before sleeping */
-static const uint64_t SHORT_NS = 300000; /* a wait after which the next one spins */
 
 /* What an epoll event is about: a source, and for SOURCE_PEER the peer's number in the low half. */
 enum source { SOURCE_WAKE, SOURCE_LINKS, SOURCE_CONTROL, SOURCE_ZAP, SOURCE_PEER };
@@ -77,7 +74,6 @@ struct zmq_driver {
     int epoll;
     int eventfd;
     atomic_int sleep; /* RUNNING, SLEEPING, WOKEN */
-    bool waits_are_short;
     struct driver_counters counters;
     char endpoint[ENDPOINT_TEXT_BYTES];
 };
@@ -91,9 +87,13 @@ static void touch(struct zmq_driver *driver, uint64_t now_ns) {
     if (driver->control != NULL) zmq_control_sweep(driver->control);
 }
 
+/* Something came before this wait and was not taken yet. */
+static bool something_waits(const struct zmq_driver *driver) {
+    return driver->links_pending || driver->control_pending || driver->zap_pending ||
+           zmq_peers_announcing(driver->peers);
+}
+
 static int sleep_ms(const struct zmq_driver *driver, uint64_t deadline_ns, uint64_t now_ns) {
-    if (driver->links_pending || driver->control_pending || driver->zap_pending) return 0;
-    if (zmq_peers_announcing(driver->peers)) return 0;
     uint64_t until_ns = deadline_ns < driver->touch_ns ? deadline_ns : driver->touch_ns;
     if (until_ns <= now_ns) return 0;
     return (int)((until_ns - now_ns + 999999) / 1000000); /* touch_ns keeps it small */
@@ -122,39 +122,18 @@ static void take_event(struct zmq_driver *driver, uint64_t data) {
     }
 }
 
-/* Looks again and again for a short while, when the last wait was short too: to sleep, and to be
- * woken, takes longer than an answer of a peer that is at work. Others who want the core get it.
- * Returns the number of events. */
-static int spin(struct zmq_driver *driver, struct epoll_event *events) {
-    uint64_t until_ns = environment_now_ns(driver->environment) + SPIN_NS;
-    do {
-        int count = epoll_wait(driver->epoll, events, EVENTS_PER_WAIT, 0);
-        if (count != 0) return count;
-        sched_yield();
-    } while (atomic_load_explicit(&driver->sleep, memory_order_relaxed) == RUNNING &&
-             environment_now_ns(driver->environment) < until_ns);
-    return 0;
-}
-
-/* Waits for events, asleep unless the wait is likely to be short. */
-static int wait_for_events(struct zmq_driver *driver, struct epoll_event *events, int timeout_ms) {
-    if (timeout_ms == 0) return epoll_wait(driver->epoll, events, EVENTS_PER_WAIT, 0);
-    uint64_t began_ns = environment_now_ns(driver->environment);
-    int count = driver->waits_are_short ? spin(driver, events) : 0;
-    int expected = RUNNING;
-    if (count == 0 && atomic_compare_exchange_strong(&driver->sleep, &expected, SLEEPING))
-        count = epoll_wait(driver->epoll, events, EVENTS_PER_WAIT, timeout_ms);
-    driver->waits_are_short = environment_now_ns(driver->environment) - began_ns < SHORT_NS;
-    return count;
-}
-
-/* Waits until something happens and marks what has to be looked at. */
-static void sleep_and_mark(struct zmq_driver *driver, int timeout_ms) {
+/* Waits until something happens and marks what has to be looked at; false at the deadline. */
+static bool sleep_and_mark(struct zmq_driver *driver, int timeout_ms) {
     struct epoll_event events[EVENTS_PER_WAIT];
-    int count = wait_for_events(driver, events, timeout_ms);
+    int expected = RUNNING, count = 0;
+    if (timeout_ms == 0)
+        count = epoll_wait(driver->epoll, events, EVENTS_PER_WAIT, 0);
+    else if (atomic_compare_exchange_strong(&driver->sleep, &expected, SLEEPING))
+        count = epoll_wait(driver->epoll, events, EVENTS_PER_WAIT, timeout_ms);
     /* Sees what the one who woke us wrote before, since it exchanged this value too. */
-    atomic_exchange(&driver->sleep, RUNNING);
+    bool woken = atomic_exchange(&driver->sleep, RUNNING) == WOKEN;
     for (int i = 0; i < count; i++) take_event(driver, events[i].data.u64);
+    return woken || count > 0;
 }
 
 /* The name of the key that the frame came with; false when that is admitted no more. */
@@ -207,11 +186,12 @@ static void deliver_frames(struct zmq_driver *driver) {
     }
 }
 
-static void driver_op_wait(void *context, uint64_t deadline_ns) {
+static bool driver_op_wait(void *context, uint64_t deadline_ns) {
     struct zmq_driver *driver = context;
     uint64_t now_ns = environment_now_ns(driver->environment);
     touch(driver, now_ns);
-    sleep_and_mark(driver, sleep_ms(driver, deadline_ns, now_ns));
+    bool pending = something_waits(driver);
+    bool happened = sleep_and_mark(driver, pending ? 0 : sleep_ms(driver, deadline_ns, now_ns));
 
     if (driver->zap_pending) driver->zap_pending = zmq_zap_step(driver->zap, HANDSHAKES_PER_WAIT);
     if (driver->control_pending) {
@@ -224,6 +204,7 @@ static void driver_op_wait(void *context, uint64_t deadline_ns) {
     }
     if (driver->links_pending) deliver_frames(driver);
     zmq_peers_announce(driver->peers, &driver->events);
+    return happened || pending;
 }
 
 static void driver_op_wake(void *context) {

@@ -1,0 +1,138 @@
+#include "node/core.h"
+
+#include <sched.h>
+
+#include "node/base/error.h"
+#include "node/base/futex.h"
+#include "node/node.h"
+#include "node/parking.h"
+
+enum {
+    LOOK_NS = 150000,  /* looking for input before sleeping */
+    SHORT_NS = 300000, /* a wait after which the next one looks */
+    WATCH_NS = 125000, /* standing by; each time that turns were taken doubles it, up to */
+    WATCH_MAX_NS = 1000000
+};
+
+void core_init(struct core *core) {
+    pthread_mutex_init(&core->mutex, NULL);
+}
+
+void core_fini(struct core *core) {
+    pthread_mutex_destroy(&core->mutex);
+}
+
+static uint64_t now_of(const tr_node *node) {
+    return environment_now_ns(node->world.environment);
+}
+
+/* ---- turns ----------------------------------------------------------------------------------- */
+
+static void step(tr_node *node) {
+    node->core.due_ns = node_step(node);
+    if (atomic_load(&node->commands) != NULL) node->core.due_ns = 0;
+    reclaim_offline(&node->producer.reader); /* until a driver's event, or the next step */
+}
+
+bool core_take_turn(tr_node *node) {
+    struct core *core = &node->core;
+    /* Relaxed: a look before the work; the mutex decides. */
+    if (atomic_load_explicit(&core->offered, memory_order_relaxed) == 0) return false;
+    if (pthread_mutex_trylock(&core->mutex) != 0) return false;
+    bool came = false;
+    if (node->stage != NODE_STOPPED) {
+        /* What goes out first: others work on it while this one looks for what comes in. */
+        if (atomic_load_explicit(&node->dirty, memory_order_relaxed) != NULL) step(node);
+        came = driver_wait(&node->driver, 0);
+        if (came || now_of(node) >= core->due_ns) step(node);
+        /* Relaxed: only tells that turns are taken. */
+        atomic_fetch_add_explicit(&core->turns, 1, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&core->mutex);
+    return came;
+}
+
+void core_recall(tr_node *node) {
+    /* Whoever finds 1 wakes; the thread itself makes it 1 again only to stand by anew. */
+    if (atomic_load(&node->core.offered) != 0 && atomic_exchange(&node->core.offered, 0) != 0)
+        futex_wake(&node->core.offered, 1);
+}
+
+/* ---- the thread ------------------------------------------------------------------------------ */
+
+/* Stands by until no turns are taken any more, or it is recalled; then has the core again. */
+static void await_core(tr_node *node) {
+    struct core *core = &node->core;
+    uint64_t watch_ns = WATCH_NS;
+    for (;;) {
+        uint64_t turns = atomic_load_explicit(&core->turns, memory_order_relaxed);
+        futex_wait(&core->offered, 1, watch_ns);
+        bool recalled = atomic_exchange(&core->offered, 1) == 0;
+        if (!recalled && turns != atomic_load_explicit(&core->turns, memory_order_relaxed)) {
+            watch_ns = watch_ns < WATCH_MAX_NS / 2 ? 2 * watch_ns : WATCH_MAX_NS;
+            continue;
+        }
+        if (pthread_mutex_trylock(&core->mutex) == 0) return;
+        /* A turn that takes long: its worker sees to nothing else meanwhile. */
+        if (!recalled) parking_relieve(node->runtime);
+        watch_ns = WATCH_NS;
+    }
+}
+
+/* Offers the core to workers, if one of them still looks around. */
+static void stand_by(tr_node *node) {
+    /* Dekker with a worker that leaves off looking: it counts itself out and then recalls; this
+     * offers and then looks at the count. One sees the other. */
+    atomic_store(&node->core.offered, 1);
+    if (parking_looks(node->runtime)) {
+        pthread_mutex_unlock(&node->core.mutex);
+        await_core(node);
+    }
+    atomic_store(&node->core.offered, 0);
+}
+
+/* Looks for input for a while, since to sleep, and to be woken, takes longer than an answer of a
+ * peer that is at work; or leaves that to a worker that looks too. True when something came. */
+static bool look(tr_node *node, uint64_t until_ns) {
+    do {
+        if (driver_wait(&node->driver, 0)) return true;
+        if (parking_looks(node->runtime)) {
+            stand_by(node);
+            return false;
+        }
+        sched_yield(); /* to those that what is looked for comes from */
+    } while (now_of(node) < until_ns);
+    return false;
+}
+
+static void wait_for_input(tr_node *node) {
+    struct core *core = &node->core;
+    uint64_t began_ns = now_of(node);
+    uint64_t until_ns = began_ns + LOOK_NS;
+    if (core->due_ns < until_ns) until_ns = core->due_ns;
+    bool came = core->waited_shortly && look(node, until_ns);
+    if (!came) driver_wait(&node->driver, core->due_ns);
+    core->waited_shortly = now_of(node) - began_ns < SHORT_NS;
+}
+
+static void *core_thread(void *argument) {
+    tr_node *node = argument;
+    pthread_mutex_lock(&node->core.mutex);
+    while (node->stage != NODE_STOPPED) {
+        step(node);
+        wait_for_input(node);
+    }
+    node_step(node); /* the last frames: BYE, replies */
+    pthread_mutex_unlock(&node->core.mutex);
+    node_log(node, TR_INFO, "node", "stopped");
+    return NULL;
+}
+
+tr_status core_start(tr_node *node, tr_error *error) {
+    if (pthread_create(&node->core.thread, NULL, core_thread, node) == 0) return TR_OK;
+    return error_set(error, TR_EIO, "raise the limit of threads", "no thread can be had");
+}
+
+void core_join(tr_node *node) {
+    pthread_join(node->core.thread, NULL);
+}
