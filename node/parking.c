@@ -56,8 +56,7 @@ static bool others_busy(const struct runtime *runtime) {
            runtime->worker_count; /* the caller counts as asleep */
 }
 
-/* True when another sleeper wakes up by `time_ns`. */
-static bool other_wakes_by(const struct worker *worker, uint64_t time_ns) {
+bool parking_wakes_by(const struct worker *worker, uint64_t time_ns) {
     const struct runtime *runtime = worker->producer.runtime;
     for (unsigned i = 0; i < runtime->worker_count; i++) {
         const struct worker *other = runtime->workers[i];
@@ -72,7 +71,7 @@ static bool other_wakes_by(const struct worker *worker, uint64_t time_ns) {
 static uint64_t sleep_end(const struct worker *worker, uint64_t watch_ns) {
     const struct runtime *runtime = worker->producer.runtime;
     uint64_t end = workers_next_ns(runtime);
-    if (end != UINT64_MAX && other_wakes_by(worker, end)) end = UINT64_MAX;
+    if (end != UINT64_MAX && parking_wakes_by(worker, end)) end = UINT64_MAX;
     if (!others_busy(runtime) || atomic_load(&runtime->parking->counts.watching) > 0) return end;
     uint64_t watch_end = runtime_now_ns(runtime) + watch_ns;
     return watch_end < end ? watch_end : end;
@@ -143,7 +142,7 @@ static void hand_over(const struct worker *worker) {
     barrier_heavy();
     bool watched = atomic_load(&parking->counts.watching) > 0;
     uint64_t next = workers_next_ns(runtime);
-    bool timed = next == UINT64_MAX || other_wakes_by(worker, next);
+    bool timed = next == UINT64_MAX || parking_wakes_by(worker, next);
     if ((!watched && worker_leaves_some(worker)) || !timed) wake_one(parking);
 }
 

@@ -40,6 +40,10 @@ static inline void parking_notify(struct runtime *runtime, enum parking_event ev
         parking_wake(runtime, event);
 }
 
+/* Whether a sleeper other than this worker wakes up by that time, and will see what timers run
+ * then. Dekker with park(), all sequentially consistent: who has entered a timer before finds here
+ * that a sleeper has not been woken yet, or the sleeper finds the timer. */
+bool parking_wakes_by(const struct worker *worker, uint64_t time_ns);
 /* Whether a worker looks around for work; any thread. */
 bool parking_looks(const struct runtime *runtime);
 /* Wakes a sleeper in any case: those that look around are held up. Any thread. */

@@ -72,7 +72,8 @@ void worker_add_timer(struct worker *worker, struct timer *timer, uint64_t delay
     struct runtime *runtime = worker->producer.runtime;
     uint64_t now_ns = runtime_now_ns(runtime);
     uint64_t delay_ns = delay_ms > UINT64_MAX / 2 / 1000000 ? UINT64_MAX / 2 : delay_ms * 1000000;
-    if (timers_add(&worker->timers, timer, now_ns + delay_ns))
+    if (timers_add(&worker->timers, timer, now_ns + delay_ns) &&
+        !parking_wakes_by(worker, now_ns + delay_ns))
         parking_notify(runtime, PARKING_TIMER);
 }
 
