@@ -65,6 +65,17 @@ bool parking_wakes_by(const struct worker *worker, uint64_t time_ns) {
     return false;
 }
 
+/* Between announcing that this worker leaves off looking and its last look: see parking_notify.
+ * `idle` others are asleep, counted after the announcement, so that who wakes up later sees it; if
+ * that is all of them, nobody passes a light barrier meanwhile. A heavy one takes 10 us while
+ * another thread of the process runs. */
+static void look_barrier(const struct runtime *runtime, uint32_t idle) {
+    if (idle + 1 == runtime->worker_count)
+        atomic_thread_fence(memory_order_seq_cst);
+    else
+        barrier_heavy();
+}
+
 /* Until when a parked worker may sleep; UINT64_MAX when others see to timers and to the busy. Of
  * two that each rely on the other one is wrong: who sleeps without a limit has announced itself
  * before it looked at the other, and who leaves off (hand_over) looks for sleepers afterwards. */
@@ -117,8 +128,9 @@ static void park(struct worker *worker, uint64_t watch_ns) {
     atomic_store(&worker->sleeps_until_ns, end);
     bool watch = limit <= WATCH_MAX_NS; /* who sleeps until a far timer covers nothing */
     if (watch) atomic_fetch_add(&parking->counts.watching, 1);
-    barrier_heavy(); /* see parking_notify */
-    if (atomic_load(&parking->counts.asleep) == worker->producer.runtime->worker_count) {
+    uint32_t asleep = atomic_load(&parking->counts.asleep); /* this one among them */
+    look_barrier(worker->producer.runtime, asleep - 1);
+    if (asleep == worker->producer.runtime->worker_count) {
         pthread_mutex_lock(&parking->mutex);
         pthread_cond_broadcast(&parking->quiet);
         pthread_mutex_unlock(&parking->mutex);
@@ -136,10 +148,9 @@ static void park(struct worker *worker, uint64_t watch_ns) {
 static void hand_over(const struct worker *worker) {
     const struct runtime *runtime = worker->producer.runtime;
     struct parking *parking = runtime->parking;
-    if (atomic_load(&parking->counts.asleep) == 0) return;
-    /* As in park: who made something runnable sees that this worker no longer watches, or it is
-     * seen here. */
-    barrier_heavy();
+    uint32_t asleep = atomic_load(&parking->counts.asleep);
+    if (asleep == 0) return;
+    look_barrier(runtime, asleep);
     bool watched = atomic_load(&parking->counts.watching) > 0;
     uint64_t next = workers_next_ns(runtime);
     bool timed = next == UINT64_MAX || parking_wakes_by(worker, next);

@@ -14,7 +14,8 @@
 
 enum parking_event {
     PARKING_INJECTED, /* work for whoever is free: woken from outside, or a crowded queue */
-    PARKING_QUEUED,   /* an actor that its worker will run soon: somebody must watch that it does */
+    PARKING_QUEUED,   /* an actor that its worker, the caller, will run soon: somebody must watch
+                         that it does */
     PARKING_TIMER     /* an earlier deadline */
 };
 
@@ -31,9 +32,14 @@ void parking_wake(struct runtime *runtime, enum parking_event event);
 /* Something was made runnable. Any thread. */
 static inline void parking_notify(struct runtime *runtime, enum parking_event event) {
     if (runtime->parking == NULL) return;
-    /* Dekker with park(): what was made runnable is published before this barrier, a sleeper
-     * announces itself before its heavy one and looks once more after it. One sees the other. */
-    barrier_light();
+    /* Dekker with those that leave off looking (parking.c): what was made runnable is published
+     * before this barrier, they announce it before theirs and look once more after it. One sees the
+     * other. Theirs is a heavy one only while workers are busy, whose sends are the frequent side.
+     */
+    if (event == PARKING_QUEUED)
+        barrier_light();
+    else
+        atomic_thread_fence(memory_order_seq_cst);
     /* `asleep` is what struct parking begins with. */
     const struct parking_counts *counts = (const struct parking_counts *)(void *)runtime->parking;
     if (atomic_load_explicit(&counts->asleep, memory_order_relaxed) != 0)
