@@ -11,7 +11,7 @@ enum {
     LOOK_NS = 150000,  /* looking for input before sleeping */
     SHORT_NS = 300000, /* a wait after which the next one looks */
     WATCH_NS = 125000, /* standing by; each time that turns were taken doubles it, up to */
-    WATCH_MAX_NS = 1000000
+    WATCH_MAX_NS = 8000000
 };
 
 void core_init(struct core *core) {

@@ -8,9 +8,10 @@
  * and sends what that sends, without a second thread that must be woken in between.
  *
  * While the core is offered nobody is bound to be there (the worker may run a handler for seconds),
- * so the thread never stands by for longer than WATCH_MAX_NS before it looks whether turns are
- * taken, and takes the core back if they are not. It is told at once when a worker turns to other
- * work, parks, or wants something that another thread must do.
+ * so the thread looks now and then whether turns are taken, and takes the core back if they are
+ * not: after 125 us, and ever more rarely while all goes well, up to every 8 ms, since each look
+ * takes the processor from those that answer. It is told at once when a worker turns to other work,
+ * parks, or wants something that another thread must do.
  */
 #ifndef TROUPE_CORE_H
 #define TROUPE_CORE_H
