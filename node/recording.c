@@ -246,18 +246,32 @@ static void token_visit(struct runtime *runtime, tr_actor *actor) {
         actor_wake(NULL, actor);
 }
 
+/* Whoever lets the token wait has mail. */
+static void token_spur(tr_actor *actor) {
+    if (!mailbox_is_at_rest(&actor->box)) actor_signal(actor, SIGNAL_HURRY);
+}
+
 void recording_token_begin(struct runtime *runtime, struct recording_walk *walk) {
     /* Not reset: tokens of an aborted snapshot are answered too, and counted then. */
     ports_turn(runtime, true);
     *walk = (struct recording_walk){.next = 0, .end = slots_used(&runtime->slots), .active = true};
 }
 
+void recording_token_hurry(struct runtime *runtime, struct recording_walk *walk) {
+    *walk = (struct recording_walk){
+        .end = slots_used(&runtime->slots), .active = true, .hurries = true};
+}
+
 bool recording_token_step(struct runtime *runtime, struct recording_walk *walk) {
     uint32_t end = walk->end - walk->next > WALK_STEP ? walk->next + WALK_STEP : walk->end;
     for (; walk->next < end; walk->next++) {
         struct slot_head *head = slots_at(&runtime->slots, walk->next);
-        if (head != NULL && head->kind == SLOT_ACTOR)
-            token_visit(runtime, (tr_actor *)(void *)head);
+        if (head == NULL || head->kind != SLOT_ACTOR) continue;
+        tr_actor *actor = (tr_actor *)(void *)head;
+        if (walk->hurries)
+            token_spur(actor);
+        else
+            token_visit(runtime, actor);
     }
     walk->active = walk->next < walk->end;
     return walk->active;
