@@ -10,6 +10,12 @@ enum { WALK_STEP = 8192 }; /* slots of one step, so that the core keeps serving 
 
 /* ---- producers ------------------------------------------------------------------------------- */
 
+/* A worker's chunks fill up: one growth instead of ten. */
+static void chunk_begin(const struct producer *producer, part_chunk *chunk) {
+    if (producer->worker == NULL || chunk->buffer.capacity > 0) return;
+    buffer_reserve(&chunk->buffer, PART_CHUNK_BYTES + PART_CHUNK_BYTES / 16);
+}
+
 /* Locks the recorder; true when a recording of `epoch` is open in it (then the caller unlocks). */
 static bool recorder_enter(struct recorder *recorder, uint64_t epoch) {
     /* Acquire: recorders are opened before E moves, so whoever sees E sees this; relaxed would do
@@ -109,11 +115,9 @@ static void encode_actor(part_chunk *chunk, const tr_actor *actor) {
 bool recording_actor(struct producer *producer, tr_actor *actor, uint64_t epoch) {
     struct recorder *recorder = &producer->recorder;
     if (!recorder_enter(recorder, epoch)) return false;
+    chunk_begin(producer, &recorder->chunk);
     /* The node's own services have no state of users; what they decided is in the names and in the
      * messages. */
-    /* A worker's chunks fill up: one growth instead of ten. */
-    if (recorder->chunk.buffer.capacity == 0)
-        buffer_reserve(&recorder->chunk.buffer, PART_CHUNK_BYTES + PART_CHUNK_BYTES / 16);
     size_t before = recorder->chunk.buffer.bytes;
     if (!actor->behavior->system) encode_actor(&recorder->chunk, actor);
     recorder->encoded_bytes += recorder->chunk.buffer.bytes - before;
@@ -153,6 +157,7 @@ bool recording_message(struct producer *producer, const tr_message *item, uint64
                        const char *reason) {
     struct recorder *recorder = &producer->recorder;
     if (!recorder_enter(recorder, epoch)) return false;
+    chunk_begin(producer, &recorder->chunk);
     encode_message(producer, &recorder->chunk, item, reason);
     if (item->origin != 0)
         tally_count(&producer->tally, TALLY_RECORDED, item->origin, item->origin_session, epoch);
