@@ -17,6 +17,8 @@
 /* A turn ends after so many messages, or sends and spawns, or so long a time, so that one busy
  * actor starves nobody, and what it sends is handled while it is still in the cache. */
 enum { BATCH = 100, TURN_SENDS = 256, TURN_NS = 1000000 };
+/* So many messages the last token does not wait for. */
+enum { TOKEN_AT_ONCE = 4 };
 
 tr_pid actor_pid(const tr_actor *actor) {
     return (tr_pid){actor->runtime->space, actor->head.slot, actor->head.generation};
@@ -176,13 +178,22 @@ static void actor_turn(struct worker *worker, tr_actor *actor) {
         actor->runtime->router->progress(actor->runtime->router_context);
 }
 
-/* Records what is older in a list and recolours it. */
-static void record_older(struct worker *worker, tr_actor *actor, tr_message *first) {
+/* Records the message if it is older, and recolours it. */
+static void record_if_older(struct worker *worker, tr_message *item, uint64_t colour) {
+    if (!message_in_channel(item) || item->colour >= colour) return;
+    recording_message(&worker->producer, item, colour, NULL);
+    item->colour = colour;
+}
+
+/* Records what is older in the local list, up to and with `last`; NULL: all of it. */
+static void record_older(struct worker *worker, tr_actor *actor, const tr_message *last) {
     uint64_t colour = actor_colour(actor);
-    for (tr_message *item = first; item != NULL; item = item->next) {
-        if (!message_in_channel(item) || item->colour >= colour) continue;
-        recording_message(&worker->producer, item, colour, NULL);
-        item->colour = colour;
+    for (tr_message *item = actor->local.first; item != NULL; item = item->next) {
+        /* They have left the cache: the next but one comes back while this one and the next are
+         * encoded. */
+        if (item->next != NULL) message_prefetch(item->next->next);
+        record_if_older(worker, item, colour);
+        if (item == last) break;
     }
 }
 
@@ -192,11 +203,45 @@ static void token_taken(struct runtime *runtime) {
         runtime->router->progress(runtime->router_context);
 }
 
+/* The token that waits here is answered now. */
+static void token_hurry(struct worker *worker, tr_actor *actor) {
+    struct actor_extra *extra = actor->extra;
+    if (extra == NULL || extra->token_last == NULL) return;
+    record_older(worker, actor, extra->token_last);
+    extra->token_last = NULL;
+    token_taken(actor->runtime);
+}
+
+/* Mail that waits has left the cache, and to read it once more only to record it costs as much as
+ * all the rest of a snapshot. It is recorded as it is handled, and the token waits for that; but
+ * not for one that is kept from handling it, unless there is much of it. */
+static bool token_waits(const tr_actor *actor) {
+    if (actor->phase != ACTOR_READY || (actor->extra != NULL && actor->extra->hold != 0))
+        return false;
+    int32_t at_once = actor_is_blocked(actor) ? BATCH : TOKEN_AT_ONCE;
+    return atomic_load_explicit(&actor->box.taken, memory_order_relaxed) > at_once;
+}
+
 static void actor_token(struct worker *worker, tr_actor *actor) {
-    struct runtime *runtime = actor->runtime;
     mailbox_take(&actor->box, &actor->local);
-    record_older(worker, actor, actor->local.first);
-    token_taken(runtime);
+    token_hurry(worker, actor); /* one of an aborted snapshot */
+    if (token_waits(actor)) {
+        actor_extra(actor)->token_last = actor->local.last;
+        return;
+    }
+    record_older(worker, actor, NULL);
+    token_taken(actor->runtime);
+}
+
+/* A message is taken out of the local list, from behind `before`. The token that waits for it waits
+ * for that one from now on; there is none when all that came before has been handled. */
+static void token_pass(struct worker *worker, tr_actor *actor, tr_message *item,
+                       tr_message *before) {
+    struct actor_extra *extra = actor->extra;
+    if (extra->token_last != item) return;
+    record_if_older(worker, item, actor_colour(actor));
+    extra->token_last = before;
+    if (before == NULL) token_taken(actor->runtime);
 }
 
 /* ---- the message that is handled in its place -------------------------------------------------
@@ -301,6 +346,7 @@ static void actor_end(struct worker *worker, tr_actor *actor, tr_status reason) 
     drop_extra(worker, actor);
     uint32_t signals = atomic_fetch_or(&actor->signals, SIGNAL_DEAD);
     if ((signals & SIGNAL_TOKEN) != 0) token_taken(runtime);
+    if (actor->extra != NULL && actor->extra->token_last != NULL) token_taken(runtime);
     /* Only now: while it drops older mail, the last token must find it (I7). */
     slots_remove(&runtime->slots, &actor->head, &producer->slots);
     answer_end(worker, actor, reason);
@@ -320,6 +366,7 @@ static bool actor_answer(struct worker *worker, tr_actor *actor) {
     uint32_t signals = atomic_exchange(&actor->signals, 0);
     actor_turn(worker, actor);
     if ((signals & SIGNAL_TOKEN) != 0) actor_token(worker, actor);
+    if ((signals & SIGNAL_HURRY) != 0) token_hurry(worker, actor);
     if ((signals & (SIGNAL_KILL | SIGNAL_CANCEL)) != 0) {
         actor_end(worker, actor, (signals & SIGNAL_KILL) != 0 ? TR_ECLOSED : TR_EEXIST);
         return true;
@@ -355,7 +402,7 @@ static bool is_awaited(const tr_actor *actor, const tr_message *item) {
 
 /* Takes the first message that a blocked actor handles all the same (an exit; the reply it holds
  * for), or NULL. What was searched once is not searched again. */
-static tr_message *take_awaited(tr_actor *actor) {
+static tr_message *take_awaited(struct worker *worker, tr_actor *actor) {
     if (actor->phase == ACTOR_STARTING) return NULL;
     struct actor_extra *extra = actor_extra(actor);
     tr_message *before = extra->scanned;
@@ -368,6 +415,7 @@ static tr_message *take_awaited(tr_actor *actor) {
             before->next = item->next;
         if (actor->local.last == item) actor->local.last = before;
         extra->scanned = before;
+        token_pass(worker, actor, item, before);
         item->next = NULL;
         return item;
     }
@@ -375,12 +423,19 @@ static tr_message *take_awaited(tr_actor *actor) {
     return NULL;
 }
 
+/* The first message of the list is about to be handled. */
+static void leave_list(struct worker *worker, tr_actor *actor, tr_message *first) {
+    /* What was searched stays so until it is handled: an awaited reply comes after its ask. */
+    if (actor->extra->scanned == first) actor->extra->scanned = NULL;
+    token_pass(worker, actor, first, NULL);
+}
+
 /* The next message to handle, or NULL when there is none for now. */
 static tr_message *actor_next(struct worker *worker, tr_actor *actor) {
     tr_message *item;
     if (actor_is_blocked(actor)) {
         mailbox_take(&actor->box, &actor->local);
-        item = take_awaited(actor);
+        item = take_awaited(worker, actor);
     } else {
         if (actor->local.first == NULL) {
             item = peek(worker, actor);
@@ -388,8 +443,7 @@ static tr_message *actor_next(struct worker *worker, tr_actor *actor) {
             mailbox_take(&actor->box, &actor->local);
         }
         item = message_list_pop(&actor->local);
-        /* What was searched stays so until it is handled: an awaited reply comes after its ask. */
-        if (actor->extra != NULL && actor->extra->scanned == item) actor->extra->scanned = NULL;
+        if (item != NULL && actor->extra != NULL) leave_list(worker, actor, item);
     }
     if (item == NULL) return NULL;
     /* Relaxed: the owner alone writes; a hint for senders. */
@@ -405,10 +459,7 @@ static bool actor_receive(struct worker *worker, tr_actor *actor, tr_message *it
     uint64_t colour = actor_colour(actor);
     check(item->colour <= colour ||
           !message_in_channel(item)); /* every node starts before it meets a colour */
-    if (item->colour < colour && message_in_channel(item)) {
-        recording_message(&worker->producer, item, colour, NULL);
-        item->colour = colour;
-    }
+    record_if_older(worker, item, colour);
     worker->pressed = NULL;
     bool stop = item->kind == MESSAGE_STOP && !actor->behavior->system;
     tr_status status = dispatch_message(worker, actor, item);

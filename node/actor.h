@@ -37,7 +37,8 @@ enum actor_signal {
     SIGNAL_START = 4,  /* the name is claimed: begin */
     SIGNAL_CANCEL = 8, /* the name is taken: vanish without having begun */
     SIGNAL_KILL = 16,  /* the node closes: end now */
-    SIGNAL_DEAD = 32   /* set by the owner at the end: no signal is answered any more */
+    SIGNAL_HURRY = 32, /* the last token waits no longer (recording_token_hurry) */
+    SIGNAL_DEAD = 64   /* set by the owner at the end: no signal is answered any more */
 };
 
 enum actor_phase {
@@ -62,9 +63,10 @@ struct actor_extra {
     map_u64 timers; /* struct timer by id; until its message has been handled */
     map_u64 asks;   /* struct pending_ask by id */
     uint64_t timer_last_id;
-    uint64_t hold;       /* the ask it holds for; 0: none */
-    tr_message *scanned; /* blocked: the local list has been searched up to and with this one */
-    char **names;        /* freed with the actor: others may be reading the first */
+    uint64_t hold;          /* the ask it holds for; 0: none */
+    tr_message *scanned;    /* blocked: the local list has been searched up to and with this one */
+    tr_message *token_last; /* the last token waits until this one has been handled; NULL: none */
+    char **names;           /* freed with the actor: others may be reading the first */
     uint32_t name_count;
     bool has_claimed;     /* a name, whose outcome may not have come yet */
     tr_request born_for;  /* the spawn that is answered once init has run; id 0: only if it fails */

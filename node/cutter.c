@@ -12,6 +12,9 @@
 #include "node/snapshot_store.h"
 #include "node/unborn.h"
 
+/* How long the last token waits for mail to be handled: longer than full mailboxes take. */
+enum { TOKEN_PATIENCE_NS = 50000000 };
+
 /* A part being written or kept until its fate is known. */
 struct cut_part {
     snapshot_cut cut;
@@ -31,7 +34,8 @@ struct cutter {
     tr_node *node;
     struct cut_part *part;
     struct recording_walk token;
-    map_u64 requests; /* struct cut_request by number */
+    uint64_t hurry_ns; /* then the token waits no longer; 0: it is not on its way */
+    map_u64 requests;  /* struct cut_request by number */
     uint64_t last_request;
     uint64_t floor_saved;
     bool frozen; /* at the last step */
@@ -106,6 +110,7 @@ static void on_part_done(void *context, tr_status status, const part_summary *su
 static void part_close(struct cut_part *part, bool keep) {
     if (!part->open) return;
     part->open = false;
+    part->node->cutter->hurry_ns = 0;
     recording_close(part->node->runtime, keep);
 }
 
@@ -166,6 +171,7 @@ static void op_token_start(void *context, uint64_t epoch) {
     tr_node *node = context;
     unborn_record(&node->producer, epoch); /* before the actors that may be born with it */
     recording_token_begin(node->runtime, &node->cutter->token);
+    node->cutter->hurry_ns = now_of(node) + TOKEN_PATIENCE_NS;
 }
 
 static bool op_token_done(void *context, uint64_t epoch) {
@@ -447,16 +453,32 @@ tr_status cutter_open(tr_node *node, tr_error *error) {
                                 node, NULL, error);
 }
 
+static void token_step(tr_node *node, uint64_t now_ns) {
+    struct cutter *cutter = node->cutter;
+    if (cutter->token.active) recording_token_step(node->runtime, &cutter->token);
+    if (cutter->token.active || cutter->hurry_ns == 0 || now_ns < cutter->hurry_ns) return;
+    cutter->hurry_ns = 0;
+    recording_token_hurry(node->runtime, &cutter->token);
+}
+
+/* When the cutter must be stepped next. */
+static uint64_t deadline(const tr_node *node) {
+    const struct cutter *cutter = node->cutter;
+    if (cutter->token.active) return 0;
+    uint64_t next = snapshot_deadline(node->snapshot);
+    return cutter->hurry_ns != 0 && cutter->hurry_ns < next ? cutter->hurry_ns : next;
+}
+
 uint64_t cutter_step(tr_node *node, uint64_t now_ns) {
     struct cutter *cutter = node->cutter;
     if (sweep_is_active(&node->runtime->sweep)) sweep_resume(node->runtime);
-    if (cutter->token.active) recording_token_step(node->runtime, &cutter->token);
+    token_step(node, now_ns);
     snapshot_step(node->snapshot, now_ns);
     bool frozen = snapshot_admission_frozen(node->snapshot);
     if (cutter->frozen && !frozen)
         node->members_due_ns = 0; /* who waits to be admitted has waited long enough */
     cutter->frozen = frozen;
-    return cutter->token.active ? 0 : snapshot_deadline(node->snapshot);
+    return deadline(node);
 }
 
 void cutter_close(tr_node *node) {

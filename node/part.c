@@ -75,7 +75,7 @@ static void pack_mailbox(struct buffer *out, const part_actor *actor) {
 }
 
 /* Begins an item: an array whose first element is its name. */
-static void pack_item(struct buffer *out, const char *name, size_t count) {
+static inline void pack_item(struct buffer *out, const char *name, size_t count) {
     record_pack_array(out, count);
     record_pack_text(out, name, strlen(name));
 }

@@ -34,6 +34,12 @@ enum {
 
 struct lease;
 
+/* Whether a life of a peer was a member that is up, by that version of the member table. */
+struct peer_judgement {
+    uint64_t version, incarnation;
+    bool is_member;
+};
+
 struct peer {
     char name[64]; /* "" until the first HELLO of a seed of which only the endpoint is known */
     tr_node *node;
@@ -70,6 +76,7 @@ struct peer {
     const record_type **types; /* by the peer's record id; of this session */
     uint32_t type_room;
     uint64_t own_space; /* a space that is known to be the peer's: the last one it sent from */
+    struct peer_judgement judged;
 };
 
 /* Finds a peer by name, or makes it without a link. */

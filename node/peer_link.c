@@ -110,13 +110,23 @@ static bool acceptable(const struct envelope *envelope) {
     return (flags & ~(uint32_t)(MESSAGE_ASK | MESSAGE_REPLY | MESSAGE_EXEMPT)) == 0;
 }
 
+/* The life at the other end of the session is a member that is up. Asked for each message while a
+ * snapshot is under way, so the answer is kept until the member table or the session changes. */
+static bool is_member(struct peer *peer) {
+    const struct members *members = peer->node->members;
+    uint64_t version = members_version(members);
+    if (peer->judged.version == version && peer->judged.incarnation == peer->incarnation)
+        return peer->judged.is_member;
+    const struct member *member = members_find_by_name(members, peer->name);
+    bool up = member != NULL && member->incarnation == peer->incarnation && member_is_up(member);
+    peer->judged = (struct peer_judgement){version, peer->incarnation, up};
+    return up;
+}
+
 /* A node that comes up, or back, while a snapshot is under way here is outside of it: what it sends
  * must not be received inside (I6). */
 bool peer_is_outside(struct peer *peer) {
-    tr_node *node = peer->node;
-    if (!snapshot_admission_frozen(node->snapshot)) return false;
-    const struct member *member = members_find_by_name(node->members, peer->name);
-    return member == NULL || member->incarnation != peer->incarnation || !member_is_up(member);
+    return snapshot_admission_frozen(peer->node->snapshot) && !is_member(peer);
 }
 
 void peer_file(struct peer *peer) {

@@ -5,6 +5,7 @@
 
 #include "node/base/hex.h"
 #include "node/base/memory.h"
+#include "node/record_pack.h"
 #include "node/record_random.h"
 #include "node/record_table.h"
 
@@ -140,6 +141,41 @@ Test(record_codec, variable_fields_and_nested_records_are_written_in_place, .ini
 Test(record_codec, an_empty_text_without_data_is_an_empty_text, .init = open_all,
      .fini = close_all) {
     encodes_as(&outer_record, &(struct outer){0}, "969200a0c4020000a0c4009090");
+}
+
+/* What is packed by hand is what msgpack-c packs, wherever the form changes, and also when the
+ * buffer must grow. */
+static void packs_the_same(uint64_t value) {
+    static const char text[64];
+    struct buffer ours = {0}, theirs = {0};
+    msgpack_packer packer = record_pack_to(&theirs);
+    record_pack_u64(&ours, value);
+    msgpack_pack_uint64(&packer, value);
+    record_pack_i64(&ours, (int64_t)value);
+    msgpack_pack_int64(&packer, (int64_t)value);
+    record_pack_array(&ours, value);
+    msgpack_pack_array(&packer, value);
+    record_pack_text(&ours, text, value % sizeof text);
+    msgpack_pack_str(&packer, value % sizeof text);
+    buffer_append(&theirs, text, value % sizeof text);
+    record_pack_nil(&ours);
+    msgpack_pack_nil(&packer);
+    record_pack_bool(&ours, value % 2 == 0);
+    value % 2 == 0 ? msgpack_pack_true(&packer) : msgpack_pack_false(&packer);
+    cr_assert_eq(ours.bytes, theirs.bytes, "%" PRIu64, value);
+    cr_assert_arr_eq(ours.data, theirs.data, ours.bytes, "%" PRIu64, value);
+    buffer_fini(&ours);
+    buffer_fini(&theirs);
+}
+
+Test(record_codec, what_is_packed_by_hand_is_what_msgpack_packs) {
+    for (uint64_t value = 0; value < 70000; value++) packs_the_same(value);
+    for (unsigned bit = 0; bit < 64; bit++) {
+        for (uint64_t near = 0; near < 100; near++) {
+            packs_the_same((UINT64_C(1) << bit) - 50 + near);
+            packs_the_same(0 - (UINT64_C(1) << bit) - 50 + near);
+        }
+    }
 }
 
 /* The other forms msgpack allows for a number are read too: peers may be written in anything. */

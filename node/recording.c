@@ -10,6 +10,12 @@ enum { WALK_STEP = 8192 }; /* slots of one step, so that the core keeps serving 
 
 /* ---- producers ------------------------------------------------------------------------------- */
 
+/* A worker's chunks fill up: one growth instead of ten. */
+static void chunk_begin(const struct producer *producer, part_chunk *chunk) {
+    if (producer->worker == NULL || chunk->buffer.capacity > 0) return;
+    buffer_reserve(&chunk->buffer, PART_CHUNK_BYTES + PART_CHUNK_BYTES / 16);
+}
+
 /* Locks the recorder; true when a recording of `epoch` is open in it (then the caller unlocks). */
 static bool recorder_enter(struct recorder *recorder, uint64_t epoch) {
     /* Acquire: recorders are opened before E moves, so whoever sees E sees this; relaxed would do
@@ -109,11 +115,9 @@ static void encode_actor(part_chunk *chunk, const tr_actor *actor) {
 bool recording_actor(struct producer *producer, tr_actor *actor, uint64_t epoch) {
     struct recorder *recorder = &producer->recorder;
     if (!recorder_enter(recorder, epoch)) return false;
+    chunk_begin(producer, &recorder->chunk);
     /* The node's own services have no state of users; what they decided is in the names and in the
      * messages. */
-    /* A worker's chunks fill up: one growth instead of ten. */
-    if (recorder->chunk.buffer.capacity == 0)
-        buffer_reserve(&recorder->chunk.buffer, PART_CHUNK_BYTES + PART_CHUNK_BYTES / 16);
     size_t before = recorder->chunk.buffer.bytes;
     if (!actor->behavior->system) encode_actor(&recorder->chunk, actor);
     recorder->encoded_bytes += recorder->chunk.buffer.bytes - before;
@@ -153,6 +157,7 @@ bool recording_message(struct producer *producer, const tr_message *item, uint64
                        const char *reason) {
     struct recorder *recorder = &producer->recorder;
     if (!recorder_enter(recorder, epoch)) return false;
+    chunk_begin(producer, &recorder->chunk);
     encode_message(producer, &recorder->chunk, item, reason);
     if (item->origin != 0)
         tally_count(&producer->tally, TALLY_RECORDED, item->origin, item->origin_session, epoch);
@@ -246,18 +251,32 @@ static void token_visit(struct runtime *runtime, tr_actor *actor) {
         actor_wake(NULL, actor);
 }
 
+/* Whoever lets the token wait has mail. */
+static void token_spur(tr_actor *actor) {
+    if (!mailbox_is_at_rest(&actor->box)) actor_signal(actor, SIGNAL_HURRY);
+}
+
 void recording_token_begin(struct runtime *runtime, struct recording_walk *walk) {
     /* Not reset: tokens of an aborted snapshot are answered too, and counted then. */
     ports_turn(runtime, true);
     *walk = (struct recording_walk){.next = 0, .end = slots_used(&runtime->slots), .active = true};
 }
 
+void recording_token_hurry(struct runtime *runtime, struct recording_walk *walk) {
+    *walk = (struct recording_walk){
+        .end = slots_used(&runtime->slots), .active = true, .hurries = true};
+}
+
 bool recording_token_step(struct runtime *runtime, struct recording_walk *walk) {
     uint32_t end = walk->end - walk->next > WALK_STEP ? walk->next + WALK_STEP : walk->end;
     for (; walk->next < end; walk->next++) {
         struct slot_head *head = slots_at(&runtime->slots, walk->next);
-        if (head != NULL && head->kind == SLOT_ACTOR)
-            token_visit(runtime, (tr_actor *)(void *)head);
+        if (head == NULL || head->kind != SLOT_ACTOR) continue;
+        tr_actor *actor = (tr_actor *)(void *)head;
+        if (walk->hurries)
+            token_spur(actor);
+        else
+            token_visit(runtime, actor);
     }
     walk->active = walk->next < walk->end;
     return walk->active;

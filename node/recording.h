@@ -47,13 +47,17 @@ void recording_close(struct runtime *runtime, bool keep);
 /* Has all actors turn that are older than `epoch`: ports at once, the idle in a sweep (sweep.h). */
 void recording_sweep(struct runtime *runtime, uint64_t epoch);
 
-/* The last token: every actor records what is older in its queues. A walk in bounded steps. */
+/* The last token: every actor records what is older in its queues. A walk in bounded steps. One
+ * that has much to handle records it as it does so, and answers the token after that. */
 struct recording_walk {
     uint32_t next; /* slot */
     uint32_t end;
     bool active;
+    bool hurries;
 };
 void recording_token_begin(struct runtime *runtime, struct recording_walk *walk);
+/* Another walk, after that: whoever lets the token wait answers it now. */
+void recording_token_hurry(struct runtime *runtime, struct recording_walk *walk);
 /* One step; false when the walk has ended. */
 bool recording_token_step(struct runtime *runtime, struct recording_walk *walk);
 bool recording_token_done(const struct runtime *runtime, const struct recording_walk *walk);

@@ -2,6 +2,7 @@
 #include "node/recording.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "node/base/memory.h"
@@ -61,7 +62,7 @@ static const tr_behavior summer = {
 
 /* ---- one recording --------------------------------------------------------------------------- */
 
-enum { KEPT = 64, BACKLOG = 40 << 20 };
+enum { KEPT = 512, BACKLOG = 40 << 20 };
 
 struct seen_actor {
     tr_pid pid;
@@ -71,6 +72,7 @@ struct seen_actor {
 struct seen_message {
     tr_pid to;
     int64_t number;
+    uint64_t order;
     bool dead;
 };
 
@@ -148,6 +150,12 @@ static int64_t number_of(const part_reader *reader, uint32_t record, part_value 
     return number;
 }
 
+static int compare_order(const void *a, const void *b) {
+    uint64_t x = ((const struct seen_message *)a)->order;
+    uint64_t y = ((const struct seen_message *)b)->order;
+    return x < y ? -1 : x > y;
+}
+
 static void read_part(uint64_t epoch) {
     char path[64];
     snprintf(path, sizeof path, "/d/s%" PRIu64 "/here.part", epoch);
@@ -167,9 +175,11 @@ static void read_part(uint64_t epoch) {
         else
             seen_messages[message_count++] = (struct seen_message){
                 item.message.to, number_of(reader, item.message.record, item.message.body),
-                item.message.reason.data != NULL};
+                item.message.order, item.message.reason.data != NULL};
     }
     part_reader_close(reader);
+    /* Each worker writes chunks of its own: in a part only `order` tells which came first. */
+    qsort(seen_messages, message_count, sizeof seen_messages[0], compare_order);
 }
 
 /* Closes the recording and reads the part back. */
@@ -286,6 +296,199 @@ Test(recording, the_token_records_the_older_mail_of_one_that_holds) {
     cr_assert_eq(message_count, 2);
     cr_assert_eq(seen_messages[0].number, 1);
     cr_assert_eq(seen_messages[1].number, 2);
+    close_world();
+}
+
+/* ---- the token that waits -------------------------------------------------------------------- */
+
+enum { MUCH = 250, TURN = 100 };
+
+/* Sends the token, or spurs those who let it wait, without running anybody. */
+static struct recording_walk walk_token(bool hurries) {
+    struct recording_walk walk;
+    if (hurries)
+        recording_token_hurry(world.runtime, &walk);
+    else
+        recording_token_begin(world.runtime, &walk);
+    while (recording_token_step(world.runtime, &walk)) {
+    }
+    return walk;
+}
+
+static bool token_done(void) {
+    return recording_token_done(world.runtime, &(struct recording_walk){0});
+}
+
+/* An actor with much older mail, of which a first turn has handled some, and newer behind it. */
+static tr_pid turned_with_much_mail(void) {
+    tr_pid pid = spawn();
+    for (int i = 1; i <= MUCH; i++) FIXTURE_SEND(&world, pid, add, .number = i);
+    begin(5);
+    sweep(5);
+    cr_assert(fixture_run(&world, pid));
+    for (int i = 1; i <= TURN; i++) FIXTURE_SEND(&world, pid, add, .number = 1000 + i);
+    return pid;
+}
+
+static void expect_all_once_in_order(void) {
+    cr_assert_eq(message_count, MUCH);
+    for (int i = 0; i < MUCH; i++) cr_assert_eq(seen_messages[i].number, i + 1);
+}
+
+Test(recording, much_older_mail_is_recorded_as_it_is_handled_and_the_token_waits) {
+    open_world();
+    tr_pid pid = turned_with_much_mail();
+    walk_token(false);
+    cr_assert(fixture_run(&world, pid));
+    cr_assert_not(token_done(), "50 older messages have not been handled");
+    /* What comes now is not waited for. */
+    for (int i = 1; i <= 4 * TURN; i++) FIXTURE_SEND(&world, pid, add, .number = 2000);
+    cr_assert(fixture_run(&world, pid));
+    cr_assert(fixture_run(&world, pid));
+    cr_assert(token_done());
+    finish(5);
+    expect_all_once_in_order();
+    close_world();
+}
+
+Test(recording, a_token_in_a_hurry_records_what_is_left) {
+    open_world();
+    tr_pid pid = turned_with_much_mail();
+    walk_token(false);
+    cr_assert(fixture_run(&world, pid));
+    walk_token(true);
+    cr_assert_not(token_done());
+    cr_assert(fixture_run(&world, pid));
+    cr_assert(token_done());
+    finish(5);
+    expect_all_once_in_order();
+    close_world();
+}
+
+/* Both before the actor runs again: none of the two is lost. */
+Test(recording, a_token_and_its_hurry_may_be_met_at_once) {
+    open_world();
+    tr_pid pid = turned_with_much_mail();
+    walk_token(false);
+    walk_token(true);
+    cr_assert(fixture_run(&world, pid));
+    cr_assert(token_done());
+    finish(5);
+    expect_all_once_in_order();
+    close_world();
+}
+
+Test(recording, hurry_is_nothing_to_those_who_let_no_token_wait) {
+    open_world();
+    tr_pid pid = spawn();
+    begin(5);
+    FIXTURE_SEND(&world, pid, add, .number = 1);
+    walk_token(true);
+    cr_assert(token_done());
+    cr_assert(fixture_settle(&world, 100));
+    cr_assert(token_done());
+    cr_assert_eq(total_of(pid), 1);
+    abort_it();
+    close_world();
+}
+
+Test(recording, the_token_waits_for_one_that_is_muted_until_it_hurries) {
+    open_world();
+    tr_pid pid = spawn();
+    tr_actor *actor = fixture_actor(&world, pid);
+    atomic_store(&actor->mutes, 1);
+    for (int i = 1; i <= MUCH; i++) FIXTURE_SEND(&world, pid, add, .number = i);
+    begin(5);
+    sweep(5);
+    cr_assert(fixture_settle(&world, 100));
+    cr_assert(recording_all_red(world.runtime, 5));
+    cr_assert_not(send_token());
+    walk_token(true);
+    cr_assert(fixture_settle(&world, 100));
+    cr_assert(token_done());
+    finish(5);
+    expect_all_once_in_order();
+    atomic_store(&actor->mutes, 0);
+    actor_wake(NULL, actor);
+    cr_assert(fixture_settle(&world, 100));
+    cr_assert_eq(total_of(pid), MUCH * (MUCH + 1) / 2);
+    close_world();
+}
+
+Test(recording, little_mail_of_one_that_is_muted_is_not_waited_for) {
+    open_world();
+    tr_pid pid = spawn();
+    atomic_store(&fixture_actor(&world, pid)->mutes, 1);
+    for (int i = 1; i <= 50; i++) FIXTURE_SEND(&world, pid, add, .number = i);
+    begin(5);
+    sweep(5);
+    cr_assert(fixture_settle(&world, 100));
+    cr_assert(send_token());
+    finish(5);
+    cr_assert_eq(message_count, 50);
+    close_world();
+}
+
+Test(recording, who_ends_answers_the_token_that_waits_there) {
+    open_world();
+    tr_pid pid = turned_with_much_mail();
+    walk_token(false);
+    cr_assert(fixture_run(&world, pid));
+    cr_assert_not(token_done());
+    actor_signal(fixture_actor(&world, pid), SIGNAL_KILL);
+    cr_assert(fixture_run(&world, pid));
+    cr_assert(token_done());
+    finish(5);
+    expect_all_once_in_order();
+    cr_assert(seen_messages[MUCH - 1].dead && !seen_messages[2 * TURN - 1].dead);
+    close_world();
+}
+
+/* A muted actor handles an exit all the same: the one that the token waited for is gone then, and
+ * what stood before it is waited for. */
+Test(recording, the_token_waits_for_what_came_before_a_message_that_is_handled_early) {
+    open_world();
+    tr_pid pid = spawn();
+    tr_actor *actor = fixture_actor(&world, pid);
+    atomic_store(&actor->mutes, 1);
+    for (int i = 1; i <= MUCH; i++) FIXTURE_SEND(&world, pid, add, .number = i);
+    tr_message *ask = message_new(0); /* of the control side: it is told, and nothing ends */
+    ask->kind = MESSAGE_INSPECT;
+    ask->to = pid;
+    begin(5);
+    sweep(5);
+    cr_assert(fixture_settle(&world, 100));
+    uint32_t waiting;
+    cr_assert_eq(mailbox_push(&actor->box, &ask, UINT32_MAX, &waiting), MAILBOX_WOKE);
+    walk_token(false);
+    runtime_schedule(world.runtime, NULL, actor);
+    cr_assert(fixture_settle(&world, 100));
+    cr_assert_not(token_done());
+    atomic_store(&actor->mutes, 0);
+    actor_wake(NULL, actor);
+    cr_assert(fixture_settle(&world, 100));
+    cr_assert(token_done());
+    finish(5);
+    expect_all_once_in_order();
+    close_world();
+}
+
+Test(recording, a_token_that_waits_since_an_aborted_recording_is_answered_with_the_next) {
+    open_world();
+    tr_pid pid = turned_with_much_mail();
+    walk_token(false);
+    cr_assert(fixture_run(&world, pid));
+    abort_it();
+    begin(6);
+    sweep(6);
+    walk_token(false);
+    cr_assert_not(token_done());
+    cr_assert(fixture_settle(&world, 100));
+    cr_assert(token_done());
+    finish(6);
+    cr_assert_eq(message_count, 150, "what was older than the first is older than the next");
+    for (int i = 0; i < 50; i++) cr_assert_eq(seen_messages[i].number, 201 + i);
+    for (int i = 0; i < TURN; i++) cr_assert_eq(seen_messages[50 + i].number, 1001 + i);
     close_world();
 }
 
