@@ -254,7 +254,7 @@ static void check_leases(struct sim *sim, struct machine *machine) {
     for (uint32_t slot = 0; slot < slots_used(&runtime->slots); slot++)
         leased += atomic_load(&slots_entry(&runtime->slots, slot)->lessee) != 0;
     for (size_t i = 0; i < machine->node->peer_count; i++)
-        lent += lease_outstanding(machine->node->peer_list[i]);
+        lent += lease_outstanding(peer_at(machine->node, i));
     if (leased != lent)
         sim_fail(sim,
                  "leases: when all is quiet, %" PRIu64 " slots of %s are leased, %" PRIu64 " lent",

@@ -13,6 +13,7 @@
 #include "node/record_state.h"
 #include "node/recording.h"
 #include "node/runtime.h"
+#include "node/worker.h"
 
 /* A turn ends after so many messages, or sends and spawns, or so long a time, so that one busy
  * actor starves nobody, and what it sends is handled while it is still in the cache. */
@@ -524,6 +525,7 @@ void actor_run(struct worker *worker, tr_actor *actor) {
             if (actor_rest(worker, actor, 0)) return;
             continue;
         }
+        if (worker->owes_turn) worker_recall_core(worker); /* that would wait for this message */
         if (actor_receive(worker, actor, item) || actor_done(worker, actor)) return;
     }
     /* Mail that no handler took has not read it. */

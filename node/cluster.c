@@ -190,7 +190,7 @@ struct release_notice {
 
 static void tell_release(tr_node *node, struct command *command) {
     struct release_notice *notice = (struct release_notice *)(void *)command;
-    struct peer *peer = node->peer_list[notice->origin - 1];
+    struct peer *peer = peer_at(node, notice->origin - 1);
     struct slot_head *head = runtime_find(node->runtime, notice->pid);
     enum pressure_level level = PRESSURE_LEVEL_FREE;
     if (head != NULL && head->kind == SLOT_ACTOR)
@@ -210,7 +210,7 @@ static void router_pressure(void *context, uint32_t origin, tr_pid pid, unsigned
     tr_node *node = context;
     if (level != PRESSURE_LEVEL_FREE) { /* the core itself, filing what a link brought: before its
                                            credit returns (I3) */
-        struct peer *peer = node->peer_list[origin - 1];
+        struct peer *peer = peer_at(node, origin - 1);
         link_pressure(peer->link, pid,
                       (enum frame_pressure)level); /* the two enums have the same numbers */
         return;
@@ -228,7 +228,7 @@ static void router_progress(void *context) {
 
 static const char *router_origin_name(void *context, uint32_t origin, uint32_t session) {
     tr_node *node = context;
-    const struct peer *peer = node->peer_list[origin - 1];
+    const struct peer *peer = peer_at(node, origin - 1);
     return atomic_load_explicit(&peer->serial, memory_order_relaxed) == session ? peer->name : NULL;
 }
 
@@ -268,7 +268,7 @@ static void router_return_slot(void *context, tr_actor *self, const struct spawn
 static const struct mould_heard *router_heard_mould(void *context, uint32_t origin,
                                                     uint64_t number) {
     tr_node *node = context;
-    return lease_mould(node->peer_list[origin - 1], number);
+    return lease_mould(peer_at(node, origin - 1), number);
 }
 
 static bool router_core_turn(void *context) {

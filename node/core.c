@@ -10,12 +10,13 @@
 enum {
     LOOK_NS = 150000,  /* looking for input before sleeping */
     SHORT_NS = 300000, /* a wait after which the next one looks */
-    WATCH_NS = 125000, /* standing by; each time that turns were taken doubles it, up to */
-    WATCH_MAX_NS = 8000000
+    WATCH_NS = 125000,
+    WATCH_GROWTH = 16
 };
 
 void core_init(struct core *core) {
     pthread_mutex_init(&core->mutex, NULL);
+    core->watch_ns = WATCH_NS;
 }
 
 void core_fini(struct core *core) {
@@ -34,21 +35,32 @@ static void step(tr_node *node) {
     reclaim_offline(&node->producer.reader); /* until a driver's event, or the next step */
 }
 
+/* Does what is due, then what has come. True when something came. */
+static bool turn(tr_node *node) {
+    /* What goes out first: others work on it while this one looks for what comes in. */
+    if (atomic_load_explicit(&node->dirty, memory_order_relaxed) != NULL) step(node);
+    bool came = driver_wait(&node->driver, 0);
+    uint64_t now_ns = now_of(node);
+    if (came || now_ns >= node->core.due_ns) step(node);
+    /* Relaxed: only tells that turns are taken. */
+    atomic_store_explicit(&node->core.turned_ns, now_ns, memory_order_relaxed);
+    return came;
+}
+
+/* Who has the role: whether workers may take turns. */
+static bool is_light(const tr_node *node) {
+    return node->stage != NODE_STOPPED && !snapshot_admission_frozen(node->snapshot);
+}
+
 bool core_take_turn(tr_node *node) {
     struct core *core = &node->core;
     /* Relaxed: a look before the work; the mutex decides. */
     if (atomic_load_explicit(&core->offered, memory_order_relaxed) == 0) return false;
     if (pthread_mutex_trylock(&core->mutex) != 0) return false;
-    bool came = false;
-    if (node->stage != NODE_STOPPED) {
-        /* What goes out first: others work on it while this one looks for what comes in. */
-        if (atomic_load_explicit(&node->dirty, memory_order_relaxed) != NULL) step(node);
-        came = driver_wait(&node->driver, 0);
-        if (came || now_of(node) >= core->due_ns) step(node);
-        /* Relaxed: only tells that turns are taken. */
-        atomic_fetch_add_explicit(&core->turns, 1, memory_order_relaxed);
-    }
+    bool light = is_light(node);
+    bool came = light && turn(node);
     pthread_mutex_unlock(&core->mutex);
+    if (!light) core_recall(node);
     return came;
 }
 
@@ -60,35 +72,41 @@ void core_recall(tr_node *node) {
 
 /* ---- the thread ------------------------------------------------------------------------------ */
 
+static uint64_t longer(const struct core *core, uint64_t watch_ns) {
+    uint64_t max_ns = WATCH_GROWTH * core->watch_ns;
+    return watch_ns < max_ns / 2 ? 2 * watch_ns : max_ns;
+}
+
 /* Stands by until no turns are taken any more, or it is recalled; then has the core again. */
 static void await_core(tr_node *node) {
     struct core *core = &node->core;
-    uint64_t watch_ns = WATCH_NS;
-    for (;;) {
-        uint64_t turns = atomic_load_explicit(&core->turns, memory_order_relaxed);
+    for (uint64_t watch_ns = core->watch_ns;; watch_ns = longer(core, watch_ns)) {
         futex_wait(&core->offered, 1, watch_ns);
         bool recalled = atomic_exchange(&core->offered, 1) == 0;
-        if (!recalled && turns != atomic_load_explicit(&core->turns, memory_order_relaxed)) {
-            watch_ns = watch_ns < WATCH_MAX_NS / 2 ? 2 * watch_ns : WATCH_MAX_NS;
-            continue;
-        }
+        uint64_t turned_ns = atomic_load_explicit(&core->turned_ns, memory_order_relaxed);
+        if (!recalled && now_of(node) < turned_ns + core->watch_ns) continue;
         if (pthread_mutex_trylock(&core->mutex) == 0) return;
-        /* A turn that takes long: its worker sees to nothing else meanwhile. */
-        if (!recalled) parking_relieve(node->runtime);
-        watch_ns = WATCH_NS;
+        /* A turn that is about to end, perhaps past what this thread was recalled for; or one that
+         * takes long, and its worker sees to nothing else meanwhile. */
+        if (recalled)
+            watch_ns = WATCH_NS / 2;
+        else
+            parking_relieve(node->runtime);
     }
 }
 
 /* Offers the core to workers, if one of them still looks around. */
 static void stand_by(tr_node *node) {
+    struct core *core = &node->core;
+    atomic_store_explicit(&core->turned_ns, now_of(node), memory_order_relaxed);
     /* Dekker with a worker that leaves off looking: it counts itself out and then recalls; this
      * offers and then looks at the count. One sees the other. */
-    atomic_store(&node->core.offered, 1);
-    if (parking_looks(node->runtime)) {
-        pthread_mutex_unlock(&node->core.mutex);
+    atomic_store(&core->offered, 1);
+    if (parking_takes_turns(node->runtime)) {
+        pthread_mutex_unlock(&core->mutex);
         await_core(node);
     }
-    atomic_store(&node->core.offered, 0);
+    atomic_store(&core->offered, 0);
 }
 
 /* Looks for input for a while, since to sleep, and to be woken, takes longer than an answer of a
@@ -96,7 +114,7 @@ static void stand_by(tr_node *node) {
 static bool look(tr_node *node, uint64_t until_ns) {
     do {
         if (driver_wait(&node->driver, 0)) return true;
-        if (parking_looks(node->runtime)) {
+        if (parking_takes_turns(node->runtime) && is_light(node)) {
             stand_by(node);
             return false;
         }

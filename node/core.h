@@ -7,11 +7,13 @@
  * by. The worker then takes turns at it between two looks for work: it runs what a frame has woken,
  * and sends what that sends, without a second thread that must be woken in between.
  *
- * While the core is offered nobody is bound to be there (the worker may run a handler for seconds),
- * so the thread looks now and then whether turns are taken, and takes the core back if they are
- * not: after 125 us, and ever more rarely while all goes well, up to every 8 ms, since each look
- * takes the processor from those that answer. It is told at once when a worker turns to other work,
- * parks, or wants something that another thread must do.
+ * While the core is offered nobody is bound to be there: the worker may run a handler for seconds.
+ * So only those take turns that came back within 100 us the last time, and the thread looks now and
+ * then how long ago the last turn was, and takes the core back: after 125 us, and more rarely while
+ * all goes well, up to every 2 ms, since each look takes the processor from those that answer. It
+ * is called back at once when the worker parks, finds work of another kind, or handles another
+ * message after one that sent; when another thread sends or has a command; and for snapshots, whose
+ * work can last.
  */
 #ifndef TROUPE_CORE_H
 #define TROUPE_CORE_H
@@ -23,11 +25,12 @@
 #include <troupe.h>
 
 struct core {
-    pthread_mutex_t mutex;    /* whoever holds it has the role */
-    _Atomic uint32_t offered; /* 1: the thread stands by, workers may take turns; a futex */
-    _Atomic uint64_t turns;   /* that workers have taken, ever */
-    uint64_t due_ns;          /* when node_step wants to be called next; of the role */
-    bool waited_shortly;      /* the thread, the last time */
+    pthread_mutex_t mutex;      /* whoever holds it has the role */
+    _Atomic uint32_t offered;   /* 1: the thread stands by, workers may take turns; a futex */
+    _Atomic uint64_t turned_ns; /* when a worker's last turn ended */
+    uint64_t watch_ns;          /* how long to stand by at first; 16 times that at most */
+    uint64_t due_ns;            /* when node_step wants to be called next; of the role */
+    bool waited_shortly;        /* the thread, the last time */
     pthread_t thread;
 };
 

@@ -237,15 +237,22 @@ struct hold {
 struct prod {
     char unused;
 };
+/* Sends a `prod`, or a `hold` that does nothing, to the other player, and is not over before so
+ * many prods have been handled, or `lets` given. */
+struct mumble {
+    uint64_t prods, lets;
+};
 struct player {
     tr_pid other;
 };
 TR_RECORD(ball, TR_FIELD(ball, left));
 TR_RECORD(hold, TR_FIELD(hold, at));
 TR_RECORD(prod);
+TR_RECORD(mumble, TR_FIELD(mumble, prods), TR_FIELD(mumble, lets));
 TR_RECORD(player, TR_FIELD(player, other));
 
-static _Atomic unsigned games_over, holds;
+static _Atomic unsigned games_over, holds, lets, offers;
+enum { NOWHERE = ENDS };
 
 static tr_status on_ball(tr_actor *self, void *state, const tr_message *message) {
     const struct player *player = state;
@@ -263,6 +270,7 @@ static tr_status on_ball(tr_actor *self, void *state, const tr_message *message)
 static tr_status on_hold(tr_actor *self, void *state, const tr_message *message) {
     (void)self, (void)state;
     const struct hold *hold = tr_body(message);
+    if (hold->at == NOWHERE) return TR_OK;
     unsigned goal = atomic_load(&ends[hold->at].taken) + 1;
     atomic_fetch_add(&holds, 1);
     go_on_until(&ends[hold->at].taken, goal, &given_up);
@@ -275,12 +283,24 @@ static tr_status on_prod(tr_actor *self, void *state, const tr_message *message)
     return TR_OK;
 }
 
+static tr_status on_mumble(tr_actor *self, void *state, const tr_message *message) {
+    const struct player *player = state;
+    struct mumble mumble = *(const struct mumble *)tr_body(message);
+    bool first = !tr_pid_is_none(player->other);
+    if (first && mumble.prods != 0) check(tr_send(self, player->other, hold, NOWHERE) == TR_OK);
+    if (atomic_load(&ends[0].node->core.offered) != 0) atomic_fetch_add(&offers, 1);
+    atomic_fetch_add(&holds, 1);
+    go_on_until(&prods, (unsigned)mumble.prods, &given_up);
+    go_on_until(&lets, (unsigned)mumble.lets, &given_up);
+    return first && mumble.lets != 0 ? tr_send(self, player->other, prod) : TR_OK;
+}
+
 static const tr_behavior player = {
     .name = "player",
     .version = 1,
     .state = &player_record,
-    .handlers =
-        TR_HANDLERS({&ball_record, on_ball}, {&hold_record, on_hold}, {&prod_record, on_prod})};
+    .handlers = TR_HANDLERS({&ball_record, on_ball}, {&hold_record, on_hold},
+                            {&prod_record, on_prod}, {&mumble_record, on_mumble})};
 
 /* ---- parts ----------------------------------------------------------------------------------- */
 
@@ -293,8 +313,13 @@ static bool reached(const _Atomic unsigned *counter, unsigned goal) {
     return true;
 }
 
-static uint64_t turns_of(int end) {
-    return atomic_load(&ends[end].node->core.turns);
+/* Until a worker at that end has taken a turn. */
+static void await_turn(int at) {
+    struct core *core = &ends[at].node->core;
+    uint64_t before = atomic_load(&core->turned_ns), until = clock_monotonic_ns() + GIVE_UP_NS;
+    while ((atomic_load(&core->turned_ns) == before || atomic_load(&core->offered) == 0) &&
+           clock_monotonic_ns() < until)
+        sched_yield();
 }
 
 /* Two players on the two nodes; returns the pid of the first one's. */
@@ -317,13 +342,13 @@ static void begin_endless_game(tr_port *const ports[ENDS], tr_pid pids_out[ENDS]
 static void play(tr_port *const ports[ENDS]) {
     tr_pid pids[ENDS];
     tr_pid first = seat_players(ports, pids);
-    uint64_t before = turns_of(0) + turns_of(1);
+    uint64_t began_ns = clock_monotonic_ns();
     unsigned over = atomic_load(&games_over);
     for (unsigned i = 1; i <= ROUNDS; i++) {
         check(tr_port_send(ports[0], first, DEADLINE_MS, ball, .left = TRIPS) == TR_OK);
         expect(reached(&games_over, over + i), "no ball is lost between core and workers");
     }
-    expect(turns_of(0) + turns_of(1) > before, "workers take turns");
+    expect(atomic_load(&ends[0].node->core.turned_ns) > began_ns, "workers take turns");
 }
 
 /* Frames are taken in although the one worker, which took turns, is stuck in a handler. */
@@ -333,8 +358,7 @@ static void hold_handlers(tr_port *const ports[ENDS]) {
     seat_players(ports, others);
     for (unsigned i = 0; i < ROUNDS; i++) {
         int at = (int)(i % ENDS);
-        uint64_t before = turns_of(at);
-        while (turns_of(at) == before) sched_yield();
+        await_turn(at);
         unsigned held = atomic_load(&holds);
         check(tr_port_send(ports[!at], others[at], DEADLINE_MS, hold, .at = (uint64_t)at) == TR_OK);
         expect(reached(&holds, held + 1), "a message comes");
@@ -342,6 +366,53 @@ static void hold_handlers(tr_port *const ports[ENDS]) {
         expect(reached(&prods, i + 1), "and the one behind it");
     }
     expect(atomic_load(&given_up) == 0, "the core is taken back from a worker that is stuck");
+}
+
+/* What a plain thread sends is not left to a worker that has sent before, and is not done. */
+static void send_behind(tr_port *const ports[ENDS]) {
+    tr_pid pids[ENDS], others[ENDS];
+    begin_endless_game(ports, pids);
+    seat_players(ports, others);
+    for (unsigned i = 1; i <= ROUNDS; i++) {
+        await_turn(0);
+        unsigned held = atomic_load(&holds);
+        check(tr_port_send(ports[1], others[0], DEADLINE_MS, mumble, .prods = i) == TR_OK);
+        expect(reached(&holds, held + 1), "a message comes");
+        check(tr_port_send(ports[0], others[1], DEADLINE_MS, prod) == TR_OK);
+        expect(reached(&prods, i), "and one goes");
+    }
+    expect(atomic_load(&offers) > 0, "while the core was left to the worker");
+    expect(atomic_load(&given_up) == 0, "who sends behind a worker calls the core's thread");
+}
+
+/* What a worker has sent is not left lying for other work that it finds. */
+static void work_behind(tr_port *const ports[ENDS]) {
+    tr_pid pids[ENDS], others[ENDS], local[ENDS];
+    begin_endless_game(ports, pids);
+    seat_players(ports, others);
+    seat_players((tr_port *const[ENDS]){ports[1], ports[0]}, local); /* the second is at end 0 */
+    for (unsigned i = 1; i <= ROUNDS; i++) {
+        await_turn(0);
+        unsigned held = atomic_load(&holds);
+        check(tr_port_send(ports[1], others[0], DEADLINE_MS, mumble, .lets = i) == TR_OK);
+        expect(reached(&holds, held + 1), "a message comes");
+        check(tr_port_send(ports[0], local[1], DEADLINE_MS, mumble, .prods = i) == TR_OK);
+        atomic_store(&lets, i);
+        expect(reached(&prods, i), "and one goes");
+    }
+    expect(atomic_load(&offers) > 0, "while the core was left to the worker");
+    expect(atomic_load(&given_up) == 0,
+           "a worker that turns to other work calls the core's thread");
+}
+
+static void take_snapshots(tr_port *const ports[ENDS]) {
+    tr_pid pids[ENDS];
+    begin_endless_game(ports, pids);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        await_turn((int)(i % ENDS));
+        tr_status status = tr_snapshot(ends[i % ENDS].node, DEADLINE_MS, NULL, NULL);
+        expect(status == TR_OK, "a snapshot while workers take turns");
+    }
 }
 
 /* What was woken meanwhile runs although the worker that looks around is stuck in a turn. */
@@ -362,7 +433,8 @@ static void hold_turns(tr_port *const ports[ENDS]) {
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static void open_end(int index, const char *dir, unsigned workers) {
+/* `watch_ns`: how long the core's thread stands by at first; 0: as always. */
+static void open_end(int index, const char *dir, unsigned workers, uint64_t watch_ns) {
     struct end *end = &ends[index];
     char folder[64], name[8];
     snprintf(folder, sizeof folder, "%s/n%d", dir, index);
@@ -387,17 +459,21 @@ static void open_end(int index, const char *dir, unsigned workers) {
                                .threads = true};
     check(node_new(&options, &world, logger, &end->node, NULL) == TR_OK);
     check(tr_node_offer(end->node, &player, NULL) == TR_OK);
+    if (watch_ns != 0) end->node->core.watch_ns = watch_ns;
     check(tr_node_start(end->node, NULL) == TR_OK);
     check(tr_node_wait_up(end->node, DEADLINE_MS, NULL) == TR_OK);
 }
 
-static void with_nodes(unsigned workers, void (*part)(tr_port *const ports[ENDS])) {
+static void with_nodes(unsigned workers, uint64_t watch_ns,
+                       void (*part)(tr_port *const ports[ENDS])) {
     char dir[] = "/tmp/troupe-core-XXXXXX";
     check(mkdtemp(dir) != NULL);
     tr_port *ports[ENDS];
-    for (int i = 0; i < ENDS; i++) open_end(i, dir, workers);
+    for (int i = 0; i < ENDS; i++) open_end(i, dir, workers, watch_ns);
     for (int i = 0; i < ENDS; i++) check(tr_port_open(ends[i].node, &ports[i]) == TR_OK);
     atomic_store(&prods, 0);
+    atomic_store(&lets, 0);
+    atomic_store(&offers, 0);
     atomic_store(&given_up, 0);
     part(ports);
     for (int i = 0; i < ENDS; i++) tr_port_close(ports[i]);
@@ -413,10 +489,14 @@ int main(void) {
         pthread_mutex_init(&ends[i].mutex, NULL);
         condition_init(&ends[i].changed);
     }
-    with_nodes(1, play);
-    with_nodes(2, play);
-    with_nodes(1, hold_handlers);
-    with_nodes(2, hold_turns);
+    static const uint64_t long_ns = 3600000000000; /* nobody comes who is not called */
+    with_nodes(1, 0, play);
+    with_nodes(2, 0, play);
+    with_nodes(1, 0, hold_handlers);
+    with_nodes(2, 0, hold_turns);
+    with_nodes(1, long_ns, send_behind);
+    with_nodes(1, long_ns, work_behind);
+    with_nodes(2, 0, take_snapshots);
     printf("%u passed, %u failed\n", passed, failed);
     return failed != 0;
 }

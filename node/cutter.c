@@ -73,7 +73,7 @@ static void op_flush_links(void *context, uint64_t epoch) {
     (void)epoch;
     tr_node *node = context;
     for (size_t i = 0; i < node->peer_count; i++)
-        if (node->peer_list[i]->link != NULL) peer_flush(node->peer_list[i], now_of(node));
+        if (peer_at(node, i)->link != NULL) peer_flush(peer_at(node, i), now_of(node));
 }
 
 static uint64_t op_link_sent_older(void *context, const char *name, uint64_t epoch) {
@@ -146,14 +146,14 @@ static void op_begin(void *context, const snapshot_cut *cut) {
     cutter->part = part;
     recording_open(node->runtime, cut->epoch, part->writer);
     for (size_t i = 0; i < node->peer_count; i++)
-        if (node->peer_list[i]->link != NULL) link_set_epoch(node->peer_list[i]->link, cut->epoch);
+        if (peer_at(node, i)->link != NULL) link_set_epoch(peer_at(node, i)->link, cut->epoch);
 }
 
 static void op_move_epoch(void *context, uint64_t epoch) {
     tr_node *node = context;
     recording_move_epoch(node->runtime, epoch);
     for (size_t i = 0; i < node->peer_count; i++)
-        if (node->peer_list[i]->link != NULL) link_set_epoch(node->peer_list[i]->link, epoch);
+        if (peer_at(node, i)->link != NULL) link_set_epoch(peer_at(node, i)->link, epoch);
 }
 
 static void op_sweep(void *context, uint64_t epoch) {

@@ -122,7 +122,7 @@ static void on_ready(void *context, uint32_t peer) {
     tr_node *node = context;
     core_online(node);
     struct link *link =
-        peer >= 1 && peer <= node->peer_count ? node->peer_list[peer - 1]->link : NULL;
+        peer >= 1 && peer <= node->peer_count ? peer_at(node, peer - 1)->link : NULL;
     if (link != NULL) link_connected(link, environment_now_ns(node->world.environment));
 }
 

@@ -75,8 +75,9 @@ struct tr_node {
     struct cutter *cutter;
     struct control *control;
 
-    map_text peers;          /* struct peer by name */
-    struct peer **peer_list; /* by origin - 1 */
+    map_text peers; /* struct peer by name */
+    /* By origin - 1, see peer_at; filled once and for ever, since workers look up names there. */
+    _Atomic(struct peer **) peer_chunks[TALLY_CHUNKS];
     size_t peer_count;
     struct buffer frame;          /* the next one to send */
     _Atomic(struct peer *) dirty; /* peers whose outbox has something new */
@@ -107,8 +108,8 @@ void node_begin(tr_node *node);
 /* Does all that is due now; returns when it wants to be called next (monotonic ns). */
 uint64_t node_step(tr_node *node);
 
-/* Wakes the core: the next driver_wait returns, and its thread takes it back from workers. Any
- * thread. */
+/* Wakes the core: the next driver_wait returns, and its thread takes it back from workers, once a
+ * turn that one of them takes is over. Any thread, also a signal handler. */
 void node_wake(tr_node *node);
 
 /* Changes the stage and tells those who wait. */

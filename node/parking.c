@@ -14,6 +14,7 @@ enum {
     SPIN_NS = 20000,       /* looking around before sleeping, */
     SPIN_LONG_NS = 150000, /* or for as long as a round trip takes, after a short sleep */
     SHORT_NS = 300000,
+    AWAY_NS = 100000,  /* between two looks, by one that takes turns at the core */
     WATCH_NS = 125000, /* a watcher's first sleep; each that finds nothing doubles it, up to */
     WATCH_MAX_NS = 1000000,
     SPIN_PAUSES = 32,
@@ -43,8 +44,8 @@ void parking_wake(struct runtime *runtime, enum parking_event event) {
         wake_one(parking);
 }
 
-bool parking_looks(const struct runtime *runtime) {
-    return runtime->parking != NULL && atomic_load(&runtime->parking->counts.looking) > 0;
+bool parking_takes_turns(const struct runtime *runtime) {
+    return runtime->parking != NULL && atomic_load(&runtime->parking->counts.turning) > 0;
 }
 
 void parking_relieve(struct runtime *runtime) {
@@ -94,27 +95,39 @@ static uint64_t until(const struct runtime *runtime, uint64_t time_ns) {
     return time_ns > now ? time_ns - now : 0;
 }
 
-/* This worker takes no turn at the core soon. */
-static void recall_core(struct worker *worker) {
-    const struct runtime *runtime = worker->producer.runtime;
-    runtime->router->core_recall(runtime->router_context);
-    worker->owes_turn = false;
-}
-
-/* Looks around for a while, and meanwhile takes turns at the core when that is offered. True when
- * there may be something to do; `*came_out` tells whether that came by such a turn. */
-static bool look_around(struct worker *worker, bool *came_out) {
+/* Looks around for a while; with `turns`, takes turns at the core meanwhile when that is offered.
+ * True when there may be something to do; `*came_out` tells whether that came by such a turn. */
+static bool look_around(struct worker *worker, bool turns, bool *came_out) {
     struct runtime *runtime = worker->producer.runtime;
     uint64_t until = runtime_now_ns(runtime) + (worker->slept_shortly ? SPIN_LONG_NS : SPIN_NS);
     *came_out = false;
     do {
         if (worker_has_work(worker, false)) return true;
-        *came_out = runtime->router->core_turn(runtime->router_context);
-        if (*came_out) continue;
+        *came_out = turns && runtime->router->core_turn(runtime->router_context);
+        if (*came_out) {
+            worker->owes_turn = false;
+            continue;
+        }
         for (int i = 0; i < SPIN_PAUSES; i++) __builtin_ia32_pause();
         sched_yield(); /* what it looks for may be the work of a thread that waits for this core */
     } while (runtime_now_ns(runtime) < until);
     return false;
+}
+
+/* Looks around on behalf of all. One that was away for long before will be so again: it takes no
+ * turns, since nobody would take any while it is. */
+static bool look_for_all(struct worker *worker, uint64_t now_ns) {
+    struct parking_counts *counts = &worker->producer.runtime->parking->counts;
+    bool turns = now_ns - worker->left_ns < AWAY_NS, came;
+    atomic_fetch_add(&counts->looking, 1);
+    atomic_fetch_add(&counts->watching, 1);
+    if (turns) atomic_fetch_add(&counts->turning, 1);
+    bool found = look_around(worker, turns, &came);
+    if (turns) atomic_fetch_sub(&counts->turning, 1);
+    atomic_fetch_sub(&counts->watching, 1);
+    atomic_fetch_sub(&counts->looking, 1);
+    if (worker->owes_turn || !(found && came)) worker_recall_core(worker);
+    return found;
 }
 
 /* Sleeps until woken or until something is due, at most `watch_ns` while others are busy. */
@@ -162,14 +175,7 @@ static void idle(struct worker *worker) {
     struct runtime *runtime = worker->producer.runtime;
     struct parking *parking = runtime->parking;
     uint64_t began_ns = runtime_now_ns(runtime);
-    atomic_fetch_add(&parking->counts.looking, 1);
-    atomic_fetch_add(&parking->counts.watching, 1);
-    bool came;
-    bool found = look_around(worker, &came);
-    atomic_fetch_sub(&parking->counts.watching, 1);
-    atomic_fetch_sub(&parking->counts.looking, 1);
-    if (!found || !came) recall_core(worker);
-    worker->owes_turn = false;
+    bool found = look_for_all(worker, began_ns);
     for (uint64_t watch_ns = WATCH_NS;
          !found && !atomic_load_explicit(&parking->stopping, memory_order_acquire);
          watch_ns = watch_ns < WATCH_MAX_NS / 2 ? 2 * watch_ns : WATCH_MAX_NS) {
@@ -177,7 +183,8 @@ static void idle(struct worker *worker) {
         if (!found) park(worker, watch_ns);
         found = found || worker_has_work(worker, false);
     }
-    worker->slept_shortly = runtime_now_ns(runtime) - began_ns < SHORT_NS;
+    worker->left_ns = runtime_now_ns(runtime);
+    worker->slept_shortly = worker->left_ns - began_ns < SHORT_NS;
     worker_look(worker);
     worker_catch_up(worker);
     hand_over(worker);
@@ -188,12 +195,8 @@ static void *worker_thread(void *argument) {
     struct parking *parking = worker->producer.runtime->parking;
     reclaim_online(&worker->producer.reader);
     worker_look(worker);
-    while (!atomic_load_explicit(&parking->stopping, memory_order_acquire)) {
-        if (!worker_go_on(worker, false))
-            idle(worker);
-        else if (worker->owes_turn && worker_goes_on(worker))
-            recall_core(worker);
-    }
+    while (!atomic_load_explicit(&parking->stopping, memory_order_acquire))
+        if (!worker_go_on(worker, false)) idle(worker);
     reclaim_offline(&worker->producer.reader);
     return NULL;
 }

@@ -23,7 +23,8 @@ enum parking_event {
 struct parking_counts {
     _Atomic uint32_t asleep;   /* workers in futex wait */
     _Atomic uint32_t watching; /* of those, the watchers; and workers that look around */
-    _Atomic uint32_t looking;  /* workers that look around */
+    _Atomic uint32_t looking;  /* workers that look around, */
+    _Atomic uint32_t turning;  /* and among these, those that would take turns at the core */
 };
 
 /* Wakes a sleeper unless somebody awake will see to the event; the slow half of parking_notify. */
@@ -50,8 +51,8 @@ static inline void parking_notify(struct runtime *runtime, enum parking_event ev
  * then. Dekker with park(), all sequentially consistent: who has entered a timer before finds here
  * that a sleeper has not been woken yet, or the sleeper finds the timer. */
 bool parking_wakes_by(const struct worker *worker, uint64_t time_ns);
-/* Whether a worker looks around for work; any thread. */
-bool parking_looks(const struct runtime *runtime);
+/* Whether a worker looks around that would take turns at the core (core.h); any thread. */
+bool parking_takes_turns(const struct runtime *runtime);
 /* Wakes a sleeper in any case: those that look around are held up. Any thread. */
 void parking_relieve(struct runtime *runtime);
 

@@ -17,6 +17,27 @@ struct peer *peer_find(tr_node *node, const char *name) {
     return map_text_find(&node->peers, name);
 }
 
+struct peer *peer_at(const tr_node *node, size_t index) {
+    /* Acquire: the chunk was made whole. Its places are filled before anybody hears of the origin.
+     */
+    struct peer **chunk =
+        atomic_load_explicit(&node->peer_chunks[index / TALLY_CHUNK], memory_order_acquire);
+    return chunk[index % TALLY_CHUNK];
+}
+
+/* Gives the peer its origin. */
+static void list_peer(tr_node *node, struct peer *made) {
+    size_t index = node->peer_count;
+    /* Links admit no more: the registry bounds names and lives. */
+    check(index + 1 < TALLY_CHUNK * TALLY_CHUNKS);
+    if (index % TALLY_CHUNK == 0)
+        atomic_store_explicit(&node->peer_chunks[index / TALLY_CHUNK],
+                              mem_zalloc(TALLY_CHUNK, sizeof(struct peer *)), memory_order_release);
+    atomic_load_explicit(&node->peer_chunks[index / TALLY_CHUNK],
+                         memory_order_relaxed)[index % TALLY_CHUNK] = made;
+    made->origin = (uint32_t)++node->peer_count;
+}
+
 struct peer *peer_make(tr_node *node, const char *name) {
     struct peer *made = mem_zalloc(1, sizeof *made);
     snprintf(made->name, sizeof made->name, "%s", name);
@@ -24,13 +45,7 @@ struct peer *peer_make(tr_node *node, const char *name) {
     pthread_mutex_init(&made->mutex, NULL);
     made->lease = lease_new(made);
     outbox_init(&made->outbox);
-    node->peer_list =
-        mem_realloc_array(node->peer_list, node->peer_count + 1, sizeof(struct peer *));
-    node->peer_list[node->peer_count++] = made;
-    made->origin = (uint32_t)node->peer_count;
-    check(made->origin <
-          TALLY_CHUNK *
-              TALLY_CHUNKS); /* links admit no more: the registry bounds names and lives */
+    list_peer(node, made);
     if (name[0] != '\0') map_text_put(&node->peers, name, made);
     return made;
 }
@@ -42,7 +57,7 @@ struct peer *peer_obtain(tr_node *node, const char *name) {
 
 void peers_free(tr_node *node) {
     for (size_t i = 0; i < node->peer_count; i++) {
-        struct peer *peer = node->peer_list[i];
+        struct peer *peer = peer_at(node, i);
         link_free(peer->link);
         for (tr_message *item; (item = message_list_pop(&peer->held)) != NULL;) message_free(item);
         outbox_fini(&peer->outbox);
@@ -61,7 +76,8 @@ void peers_free(tr_node *node) {
     }
     map_text_fini(&node->peers);
     buffer_fini(&node->frame);
-    mem_free(node->peer_list);
+    for (size_t i = 0; i < node->peer_count; i += TALLY_CHUNK)
+        mem_free(atomic_load(&node->peer_chunks[i / TALLY_CHUNK]));
 }
 
 /* ---- posting: any producer ------------------------------------------------------------------- */
@@ -71,21 +87,24 @@ static uint64_t queued_bytes(const struct peer *peer) {
            atomic_load_explicit(&peer->link_bytes, memory_order_relaxed);
 }
 
-/* The core has something to flush. A worker that will look around next takes a turn itself, if the
- * core is offered then (parking.c). */
-static void mark_dirty(struct peer *peer, struct worker *worker) {
-    if (atomic_exchange(&peer->is_dirty, true)) return;
+/* The core has something to flush; `first`: in this outbox. A worker that will look around next
+ * takes a turn itself, if the core is offered then; so those that send behind it must see to it
+ * that somebody comes. */
+static void mark_dirty(struct peer *peer, struct worker *worker, bool first) {
     tr_node *node = peer->node;
-    struct peer *first = atomic_load_explicit(&node->dirty, memory_order_relaxed);
-    do peer->dirty_next = first;
-    while (!atomic_compare_exchange_weak_explicit(&node->dirty, &first, peer, memory_order_release,
-                                                  memory_order_relaxed));
-    if (worker == NULL) {
-        node_wake(node);
-    } else {
-        driver_wake(&node->driver);
+    if (worker != NULL)
         worker->owes_turn = true;
-    }
+    else if (!first)
+        core_recall(node);
+    if (!first || atomic_exchange(&peer->is_dirty, true)) return;
+    struct peer *next = atomic_load_explicit(&node->dirty, memory_order_relaxed);
+    do peer->dirty_next = next;
+    while (!atomic_compare_exchange_weak_explicit(&node->dirty, &next, peer, memory_order_release,
+                                                  memory_order_relaxed));
+    if (worker != NULL)
+        driver_wake(&node->driver);
+    else
+        node_wake(node);
 }
 
 /* The level that the peer has told for a pid. */
@@ -137,7 +156,7 @@ static uint32_t append(struct peer *peer, const struct producer *producer,
     bool first = false;
     uint32_t only = head->kind == MESSAGE_SPAWN ? head->origin_session : 0;
     uint32_t serial = outbox_append(&peer->outbox, &envelope, head->type, only, &first);
-    if (first) mark_dirty(peer, producer->worker);
+    if (serial != 0) mark_dirty(peer, producer->worker, first);
     return serial;
 }
 
@@ -188,7 +207,7 @@ bool peer_push_lease(struct peer *peer, const uint8_t *bytes, size_t size, uint3
         .kind = ENVELOPE_LEASE, .body = bytes, .body_bytes = (uint32_t)size};
     bool first = false;
     bool queued = outbox_append(&peer->outbox, &envelope, NULL, serial, &first) != 0;
-    if (first) mark_dirty(peer, NULL);
+    if (queued) mark_dirty(peer, NULL, first);
     return queued;
 }
 
@@ -328,7 +347,7 @@ static void pump(struct peer *peer, uint64_t now_ns) {
 uint64_t peers_pump(tr_node *node, uint64_t now_ns) {
     uint64_t deadline = UINT64_MAX;
     for (size_t i = 0; i < node->peer_count; i++) {
-        struct peer *peer = node->peer_list[i];
+        struct peer *peer = peer_at(node, i);
         if (peer->link == NULL) continue;
         if (link_deadline(peer->link) <= now_ns) link_tick(peer->link, now_ns);
         pump(peer, now_ns);

@@ -79,6 +79,8 @@ struct peer {
     struct peer_judgement judged;
 };
 
+/* The peer with origin `index` + 1; there is one. Any thread. */
+struct peer *peer_at(const tr_node *node, size_t index);
 /* Finds a peer by name, or makes it without a link. */
 struct peer *peer_find(tr_node *node, const char *name);
 struct peer *peer_obtain(tr_node *node, const char *name);

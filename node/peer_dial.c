@@ -62,9 +62,9 @@ static void ensure_link(struct peer *peer, const char *endpoint, uint64_t now_ns
         link_open(peer->link, now_ns);
 }
 
-static struct peer *peer_at(tr_node *node, const char *endpoint) {
+static struct peer *peer_dialled(tr_node *node, const char *endpoint) {
     for (size_t i = 0; i < node->peer_count; i++) /* seeds: a handful, at the start */
-        if (strcmp(node->peer_list[i]->endpoint, endpoint) == 0) return node->peer_list[i];
+        if (strcmp(peer_at(node, i)->endpoint, endpoint) == 0) return peer_at(node, i);
     return NULL;
 }
 
@@ -72,7 +72,7 @@ void peer_dial(tr_node *node, const char *endpoint, const char *name) {
     struct peer *peer = name[0] == '\0' ? NULL : peer_obtain(node, name);
     if (peer == NULL ||
         peer->link == NULL) { /* a seed that is dialled at that endpoint already is that try */
-        struct peer *dialled = peer_at(node, endpoint);
+        struct peer *dialled = peer_dialled(node, endpoint);
         if (dialled != NULL) peer = dialled;
     }
     if (peer == NULL) peer = peer_make(node, "");
@@ -96,7 +96,7 @@ static struct peer *meet(tr_node *node, const char *name, const uint8_t *bytes, 
                         places */
     }
     for (size_t i = 0; i < node->peer_count; i++) {
-        struct peer *peer = node->peer_list[i];
+        struct peer *peer = peer_at(node, i);
         if (peer->name[0] != '\0' || peer->link == NULL) continue;
         if (strcmp(peer->endpoint, hello.identity.endpoint) != 0 &&
             link_token(peer->link) != hello.answer)

@@ -7,7 +7,7 @@
  * retired is freed after every online reader has passed two epochs. A turn that runs for long
  * delays frees, nothing else.
  *
- * Each reader belongs to one thread. Readers may come and go at any time.
+ * Each reader belongs to one thread at a time. Readers may come and go at any time.
  */
 #ifndef TROUPE_RECLAIM_H
 #define TROUPE_RECLAIM_H

@@ -96,15 +96,16 @@ struct worker {
     uint64_t next_since_ns; /* since this coarse time */
     struct known_type known_types[KNOWN_TYPES];
     uint32_t turn_sends; /* of the turn that runs: messages sent and actors spawned */
-    tr_message *peeked;  /* the message being handled, if it stays in its place (mailbox.h) */
+    bool owes_turn; /* sent to another node, and woke no thread that stands by for it (core.h) */
+    tr_message *peeked; /* the message being handled, if it stays in its place (mailbox.h) */
     uint64_t peeked_word;
     const tr_actor *pressed; /* whom the running handler last sent to past the high mark */
     struct run_queue queue;
     struct crowd crowd;
     _Atomic bool crowded; /* others may take from the queue */
     struct timers timers;
-    bool slept_shortly; /* when it last had nothing to do */
-    bool owes_turn;     /* has sent to another node, and woken no thread that stands by for it */
+    bool slept_shortly;               /* when it last had nothing to do, */
+    uint64_t left_ns;                 /* which ended then */
     _Atomic uint64_t sleeps_until_ns; /* asleep with a limit; else UINT64_MAX */
     uint64_t looked_ns;    /* coarse time when the last handler ended, or the step began */
     uint64_t chored_ns;    /* looked_ns at the last chores, */

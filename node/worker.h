@@ -34,9 +34,11 @@ void worker_look(struct worker *worker);
 /* After worker_look: fires what is due and takes what others have woken. */
 void worker_catch_up(struct worker *worker);
 
-/* True when this worker, the caller's own, will run another actor before it looks around. */
-static inline bool worker_goes_on(const struct worker *worker) {
-    return next_slot_is_full(&worker->next) || run_queue_count(&worker->queue) > 0;
+/* This worker, the caller's own, takes no turn at the core soon. */
+static inline void worker_recall_core(struct worker *worker) {
+    const struct runtime *runtime = worker->producer.runtime;
+    worker->owes_turn = false;
+    runtime->router->core_recall(runtime->router_context);
 }
 
 /* True when something waits besides the actor that this worker runs next. */

@@ -33,8 +33,8 @@ enum {
     FRAME_BYTES_DEFAULT = (1 << 20) + (64 << 10),
     FRAMES_WAITING_DEFAULT = 1000,
     /* What one wait delivers at most. */
-    FRAMES_PER_WAIT = 256,
-    BYTES_PER_WAIT = 4 << 20,
+    FRAMES_PER_WAIT = 64,
+    BYTES_PER_WAIT = 256 << 10,
     REQUESTS_PER_WAIT = 16,
     HANDSHAKES_PER_WAIT = 32,
     EVENTS_PER_WAIT = 64,
