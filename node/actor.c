@@ -181,7 +181,7 @@ static void actor_turn(struct worker *worker, tr_actor *actor) {
 
 /* Records the message if it is older, and recolours it. */
 static void record_if_older(struct worker *worker, tr_message *item, uint64_t colour) {
-    if (!message_in_channel(item) || item->colour >= colour) return;
+    if (item->colour >= colour || !message_in_channel(item)) return;
     recording_message(&worker->producer, item, colour, NULL);
     item->colour = colour;
 }
