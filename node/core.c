@@ -80,9 +80,10 @@ static uint64_t longer(const struct core *core, uint64_t watch_ns) {
 /* Stands by until no turns are taken any more, or it is recalled; then has the core again. */
 static void await_core(tr_node *node) {
     struct core *core = &node->core;
+    bool recalled = false;
     for (uint64_t watch_ns = core->watch_ns;; watch_ns = longer(core, watch_ns)) {
         futex_wait(&core->offered, 1, watch_ns);
-        bool recalled = atomic_exchange(&core->offered, 1) == 0;
+        if (atomic_exchange(&core->offered, 1) == 0) recalled = true;
         uint64_t turned_ns = atomic_load_explicit(&core->turned_ns, memory_order_relaxed);
         if (!recalled && now_of(node) < turned_ns + core->watch_ns) continue;
         if (pthread_mutex_trylock(&core->mutex) == 0) return;
