@@ -325,7 +325,10 @@ static void populate(void) {
 static bool nothing(void *context) {
     (void)context;
     pump(64);
-    return link_count == 0;
+    pthread_mutex_lock(&link_mutex);
+    bool none = link_count == 0;
+    pthread_mutex_unlock(&link_mutex);
+    return none;
 }
 
 int main(int count, char **arguments) {

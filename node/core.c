@@ -85,14 +85,15 @@ static void await_core(tr_node *node) {
         futex_wait(&core->offered, 1, watch_ns);
         if (atomic_exchange(&core->offered, 1) == 0) recalled = true;
         uint64_t turned_ns = atomic_load_explicit(&core->turned_ns, memory_order_relaxed);
-        if (!recalled && now_of(node) < turned_ns + core->watch_ns) continue;
+        bool unattended = now_of(node) >= turned_ns + core->watch_ns;
+        if (!unattended && !recalled) continue;
         if (pthread_mutex_trylock(&core->mutex) == 0) return;
         /* A turn that is about to end, perhaps past what this thread was recalled for; or one that
          * takes long, and its worker sees to nothing else meanwhile. */
-        if (recalled)
-            watch_ns = WATCH_NS / 2;
-        else
+        if (unattended)
             parking_relieve(node->runtime);
+        else
+            watch_ns = WATCH_NS / 2;
     }
 }
 
