@@ -13,7 +13,7 @@
 #include "node/unborn.h"
 
 /* How long the last token waits for mail to be handled: longer than full mailboxes take. */
-enum { TOKEN_PATIENCE_NS = 50000000 };
+enum { TOKEN_PATIENCE_NS = 100000000 };
 
 /* A part being written or kept until its fate is known. */
 struct cut_part {
