@@ -12,7 +12,8 @@
 #include "node/snapshot_store.h"
 #include "node/unborn.h"
 
-/* How long the last token waits for mail to be handled: longer than full mailboxes take. */
+/* How long the last token waits for mail to be handled: about what a node at full load takes for
+ * what has piled up. */
 enum { TOKEN_PATIENCE_NS = 100000000 };
 
 /* A part being written or kept until its fate is known. */
